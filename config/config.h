@@ -1,0 +1,90 @@
+/* The configuration: text -> an immutable value. Guests, routes and policy; what the proxy needs to know
+ * and nothing of how it works.
+ *
+ * A config owns its strings, guests and routes until config_free(). Reading never stops at the first
+ * mistake: each is added to `problems`, and a config with problems must not be used to run.
+ */
+#pragma once
+
+#include "config/endpoint.h"
+#include "config/problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum guest_vmm {
+    GUEST_VMM_AUTO,
+    GUEST_VMM_KERNEL,
+    GUEST_VMM_FIRECRACKER,
+    GUEST_VMM_CLOUD_HYPERVISOR,
+    GUEST_VMM_VHOST_DEVICE,
+    GUEST_VMM_LIBKRUN,
+};
+
+struct guest {
+    char *name;
+    struct endpoint address; /* ENDPOINT_VSOCK or ENDPOINT_VSOCK_MUX, its port not set (0) */
+    enum guest_vmm vmm;
+    const char *file;
+    unsigned line; /* of the section */
+};
+
+struct route_listen {
+    struct endpoint written;
+    struct endpoint resolved; /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
+    uint32_t peer_cid;        /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
+};
+
+struct route {
+    char *name;
+    const struct guest *guest; /* the guest its target names, else NULL */
+
+    struct route_listen *listens; /* at least one */
+    size_t listen_count;
+
+    struct endpoint target;          /* as written */
+    struct endpoint target_resolved; /* guest:NAME:PORT replaced by vsock:CID:PORT or vsock-mux:PATH:PORT */
+
+    uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
+    uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
+    int backlog;                 /* default 4096 */
+    int mode;                    /* of a Unix listener's file; -1: as the umask says */
+    uid_t owner_uid;             /* (uid_t)-1: unchanged */
+    gid_t owner_gid;             /* (gid_t)-1: unchanged */
+
+    const char *file; /* NULL: from the command line */
+    unsigned line;
+};
+
+struct config {
+    unsigned workers;          /* 0: one per CPU */
+    unsigned sessions_max;     /* 0: as many as the descriptor limit allows */
+    uint64_t drain_timeout_ns; /* default 30 s */
+
+    struct guest *guests;
+    size_t guest_count;
+    struct route *routes;
+    size_t route_count;
+};
+
+#define CONFIG_PATH_DEFAULT "/etc/vsluice/vsluice.conf"
+
+/* What to read. */
+struct config_sources {
+    const char *path;          /* FILE, then *.conf of FILE.d in name order; NULL: no file. */
+    bool path_optional;        /* a FILE that does not exist is no mistake */
+    const char *const *routes; /* LISTEN=TARGET texts of the command line; may be NULL */
+    size_t route_count;
+};
+
+/* Reads all sources and checks the whole. Always returns a config (what could be read, for reporting);
+ * it may be used to run only when nothing was added to `problems`. NULL: out of memory. */
+struct config *config_read(const struct config_sources *sources, struct problems *problems);
+
+void config_free(struct config *config);
+
+/* Prints the routing table for people: name, listen, target, policy. */
+int config_print(const struct config *config, FILE *stream);
