@@ -1,0 +1,40 @@
+/* Endpoints as socket addresses, and the names of connected sockets for the log. */
+#pragma once
+
+#include "config/endpoint.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* What a descriptor is, as far as relaying must know. */
+enum transport {
+    TRANSPORT_TCP,
+    TRANSPORT_UNIX,
+    TRANSPORT_VSOCK,
+    TRANSPORT_FILE, /* standard input and output */
+};
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t length;
+};
+
+/* Addresses of one endpoint, shared and immutable; freed with the last reference. */
+struct addresses {
+    unsigned references;
+    size_t count;
+    struct address at[];
+};
+
+struct addresses *addresses_new(size_t count);
+struct addresses *addresses_ref(struct addresses *addresses);
+void addresses_unref(struct addresses *addresses);
+
+enum transport address_transport(const struct address *address);
+
+/* The address of an endpoint that needs no name service: a numeric tcp host, unix, vsock, vsock-mux (the
+ * VMM's socket itself). -ENOENT: a host name, to be resolved. -EINVAL: no such address (fd, guest, `*`). */
+int address_of_endpoint(const struct endpoint *endpoint, struct address *ret);
+
+/* Prints as an endpoint does: tcp:192.0.2.1:80, unix:/path, vsock:3:1024; "unix:" for an unnamed one. */
+void address_format(const struct address *address, char text[static ENDPOINT_TEXT_BYTES]);

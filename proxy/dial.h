@@ -1,0 +1,79 @@
+/* Connecting to a target: its addresses one after the other, the vsock-mux handshake, all before one
+ * deadline.
+ *
+ *                 +---------- next address, or the backlog was full ---------+
+ *                 v                                                          |
+ *  IDLE --> RESOLVING --> CONNECTING --> GREETING (vsock-mux) --> done    RETRYING
+ *                 |            |             |                               ^
+ *                 |            +-------------+------ attempt failed -----> LEAVING
+ *                 +--> failed                         (cancel, join)          |
+ *                                                                            +--> failed
+ *
+ * Owns the descriptor of the attempt until it is handed to the handler. The handler is called once, unless
+ * dial_stop() came first; the dial is then at rest and may be freed.
+ */
+#pragma once
+
+#include "proxy/reason.h"
+#include "proxy/resolver.h"
+#include "ring/ring.h"
+#include "vsock/vsock.h"
+
+#include <stdbool.h>
+
+struct dial;
+
+/* reason NONE: fd is connected and the handler's to own. Else fd is -1 and error a negative errno or, for
+ * REASON_NAME_UNRESOLVED, getaddrinfo's. */
+typedef void dial_handler(struct dial *dial, int fd, enum transport transport, enum reason reason,
+                          int error);
+
+enum dial_state {
+    DIAL_IDLE,
+    DIAL_RESOLVING,
+    DIAL_CONNECTING,
+    DIAL_GREETING,
+    DIAL_LEAVING,
+    DIAL_RETRYING,
+};
+
+struct dial_options {
+    const struct endpoint *target; /* outlives the dial */
+    uint64_t timeout_ns;
+    uint64_t keepalive_ns; /* TCP; 0: off */
+};
+
+struct dial {
+    struct ring *ring;
+    struct resolver *resolver;
+    struct dial_options options;
+    dial_handler *handler;
+
+    enum dial_state state;
+    enum reason reason; /* of the latest failed attempt */
+    int error;
+    struct addresses *addresses;
+    size_t address_index; /* of the attempt */
+    bool stopped;
+    int fd;
+    uint64_t deadline_ns;
+    uint64_t retry_ns; /* the latest pause after a full backlog */
+
+    struct resolver_wait wait;
+    struct ring_timer timer;
+    struct ring_op connect;
+    struct ring_op greet; /* sends CONNECT, then waits for bytes */
+    struct ring_op cancel;
+    char request[VSOCK_MUX_REQUEST_BYTES];
+    char reply[VSOCK_MUX_REPLY_BYTES_MAX];
+    uint8_t reply_length;
+};
+
+void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
+                const struct dial_options *options, dial_handler *handler);
+
+/* Gives up: the handler will not be called. Any number of times. The dial is at rest when dial_resting(). */
+void dial_stop(struct dial *dial);
+
+/* Nothing in flight, no descriptor owned, nothing waited for. */
+bool dial_resting(const struct dial *dial);

@@ -1,0 +1,54 @@
+/* Why a session ended: one table for the log, for counters and for people.
+ *
+ * token: what the log and counters name; whole: did every byte arrive and the streams end in good order;
+ * text: the same in words.
+ */
+#pragma once
+
+#include "proxy/address.h"
+
+#include <stdbool.h>
+
+/* clang-format off */
+#define REASON_TABLE(X) \
+    X(NONE,               "none",               true,  "not ended") \
+    X(DONE,               "done",               true,  "both directions ended") \
+    X(INITIATOR_RESET,    "initiator-reset",    false, "the initiator's connection was reset") \
+    X(TARGET_RESET,       "target-reset",       false, "the target's connection was reset") \
+    X(INITIATOR_GONE,     "initiator-gone",     false, "the initiator is gone while the target still sent") \
+    X(TARGET_GONE,        "target-gone",        false, "the target is gone while the initiator still sent") \
+    X(INITIATOR_LEFT,     "initiator-left",     false, "the initiator left before the target answered") \
+    X(TARGET_REFUSED,     "target-refused",     false, "the target refused the connection: nothing listens there") \
+    X(TARGET_TIMEOUT,     "target-timeout",     false, "the target did not answer within connect-timeout") \
+    X(TARGET_BUSY,        "target-busy",        false, "the target's backlog stayed full for all of connect-timeout") \
+    X(TARGET_UNREACHABLE, "target-unreachable", false, "the target cannot be reached") \
+    X(TARGET_MISSING,     "target-missing",     false, "the target's socket file does not exist") \
+    X(TARGET_DENIED,      "target-denied",      false, "no permission to connect to the target") \
+    X(NAME_UNRESOLVED,    "name-unresolved",    false, "the target's name does not resolve") \
+    X(GUEST_OFF,          "guest-off",          false, "no guest with this CID is running") \
+    X(GUEST_BOOTING,      "guest-booting",      false, "the guest does not answer: it is booting, paused or hung") \
+    X(GUEST_NO_SERVICE,   "guest-no-service",   false, "the guest is up, but nothing listens on this port in it") \
+    X(MUX_REFUSED,        "mux-refused",        false, "the VMM refused the port: nothing listens on it in the guest, or the guest is not up") \
+    X(MUX_SILENT,         "mux-silent",         false, "the VMM did not answer CONNECT within connect-timeout") \
+    X(MUX_GARBAGE,        "mux-garbage",        false, "the VMM answered CONNECT with something other than OK: is this a vsock-mux socket?") \
+    X(NO_DESCRIPTORS,     "no-descriptors",     false, "out of file descriptors: raise LimitNOFILE or lower max-sessions") \
+    X(NO_MEMORY,          "no-memory",          false, "out of memory or buffers") \
+    X(DRAIN_TIMEOUT,      "drain-timeout",      false, "still open when drain-timeout was over") \
+    X(SYSTEM,             "system",             false, "unexpected error")
+/* clang-format on */
+
+enum reason {
+#define REASON_ENUM(name, token, whole, text) REASON_##name,
+    REASON_TABLE(REASON_ENUM)
+#undef REASON_ENUM
+        REASON_COUNT
+};
+
+const char *reason_token(enum reason reason);
+const char *reason_text(enum reason reason);
+
+/* false: the sockets are closed with a reset, so that no truncated stream looks whole. */
+bool reason_whole(enum reason reason);
+
+/* What a failed connect says (error: negative errno), by the kind of socket it failed on. */
+enum reason reason_of_connect(enum transport transport, int error);

@@ -1,0 +1,138 @@
+/* Sessions: one accepted connection each, its connection to the target, and the two lanes between them.
+ *
+ *             CONNECTING ----------> RELAYING
+ *                 |   target connected   |
+ *                 | stop(reason)         | both lanes ended, or stop(reason)
+ *                 v                      v
+ *              STOPPING <----------------+
+ *                 | nothing in flight: release
+ *                 v
+ *               (free)
+ *
+ *   state       descriptors      in flight                        may follow
+ *   CONNECTING  initiator        dial's, watch of the initiator   RELAYING, STOPPING
+ *   RELAYING    both             lanes', watches                  STOPPING
+ *   STOPPING    those there are  cancelled ones and cancels       (free)
+ *
+ * A lane holds at most one receive buffer. It sends all of it before it receives again, so a slow reader
+ * slows its writer and nothing else. End-of-file lives on lanes:
+ *
+ *   RECEIVING --bytes--> SENDING --all sent--> RECEIVING
+ *       |                 |   ^
+ *       |                 v   |  writable
+ *       |               BLOCKED
+ *       | end-of-file: SHUT_WR on the sink
+ *       v
+ *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and dropped, for
+ *                       DISCARD_NS at most, so that closing does not destroy what the source has yet to read
+ *
+ * An error of a session ends that session alone. Told to who owns the sessions, never logged here.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "proxy/dial.h"
+#include "proxy/reason.h"
+#include "proxy/resolver.h"
+#include "proxy/slab.h"
+#include "ring/ring.h"
+
+struct sessions;
+struct session;
+
+enum session_state {
+    SESSION_FREE,
+    SESSION_CONNECTING,
+    SESSION_RELAYING,
+    SESSION_STOPPING,
+};
+
+enum lane_state {
+    LANE_OFF,
+    LANE_RECEIVING,
+    LANE_SENDING,
+    LANE_BLOCKED,
+    LANE_DISCARDING,
+    LANE_ENDED,
+};
+
+/* The sides of a session, and the lane that reads each: lanes[SIDE_INITIATOR] carries to the target. */
+enum { SIDE_INITIATOR, SIDE_TARGET, SIDE_COUNT };
+
+struct side {
+    int fd;         /* reads, and writes unless fd_write is another; -1: none */
+    int fd_write;   /* standard output beside standard input; else equal to fd */
+    uint8_t transport;
+    bool watched;   /* the watch has told all that it can tell */
+    struct ring_op watch;  /* errors and hang-up while nothing is received */
+    struct ring_op cancel;
+    struct ring_op cancel_write; /* where fd_write is another */
+};
+
+struct lane {
+    uint8_t state;
+    uint8_t source; /* index of the side it reads; the other one is its sink */
+    bool lost;      /* bytes of it could not be delivered */
+    unsigned buffer;
+    uint32_t offset; /* into the buffer: what has been sent */
+    uint32_t length; /* of the bytes in the buffer; 0: it holds none */
+    uint64_t bytes;  /* delivered */
+    struct ring_op receive;
+    struct ring_op send; /* or waits until the sink is writable */
+};
+
+struct session {
+    struct sessions *sessions;
+    struct session *next;
+    struct session **link;
+    const struct route *route;
+    uint64_t number;
+    uint8_t state;
+    uint8_t reason;
+    int error;
+    struct ring_timer timer;
+    struct side sides[SIDE_COUNT];
+    struct lane lanes[SIDE_COUNT];
+    struct dial dial;
+};
+
+/* What the owner of the sessions is told. The session may be read, not kept. */
+struct sessions_events {
+    /* It stops, for session->reason; its descriptors are still open. */
+    void (*ended)(void *owner, const struct session *session);
+    /* Its slot and descriptors are free again. */
+    void (*released)(void *owner);
+};
+
+struct sessions {
+    struct ring *ring;
+    struct resolver *resolver;
+    const struct sessions_events *events;
+    void *owner;
+    struct slab slab;
+    struct session *first;
+    uint64_t started; /* so far: the number of the latest session */
+};
+
+/* Discarded bytes, and half-closed vsock sessions whose other end vanished in silence. */
+#define SESSION_DISCARD_NS UINT64_C(1000000000)
+#define SESSION_PROBE_NS   UINT64_C(500000000)
+/* A dial that lasts longer watches whether the initiator is still there. */
+#define SESSION_PATIENCE_NS UINT64_C(100000000)
+
+void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver, size_t max,
+                   const struct sessions_events *events, void *owner);
+
+/* No session may be left. */
+void sessions_deinit(struct sessions *sessions);
+
+/* Starts a session for an accepted connection; owns fd (and fd_write, equal to fd for a socket) from here
+ * on, whatever happens. -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
+int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
+                   enum transport transport);
+
+/* Ends every session. */
+void sessions_stop_all(struct sessions *sessions, enum reason reason);
+
+size_t sessions_count(const struct sessions *sessions);
+size_t sessions_room(const struct sessions *sessions);
