@@ -32,9 +32,14 @@ void addresses_unref(struct addresses *addresses);
 
 enum transport address_transport(const struct address *address);
 
-/* The address of an endpoint that needs no name service: a numeric tcp host, unix, vsock, vsock-mux (the
- * VMM's socket itself). -ENOENT: a host name, to be resolved. -EINVAL: no such address (fd, guest, `*`). */
+/* The address of an endpoint that needs no name service: a numeric tcp host, unix, vsock, vsock-mux
+ * (the VMM's socket itself). -ENOENT: a host name, to be resolved. -EINVAL: no such address (fd,
+ * guest, `*`). */
 int address_of_endpoint(const struct endpoint *endpoint, struct address *ret);
 
-/* Prints as an endpoint does: tcp:192.0.2.1:80, unix:/path, vsock:3:1024; "unix:" for an unnamed one. */
+/* Of a TCP address. */
+void address_set_port(struct address *address, uint32_t port);
+
+/* Prints as an endpoint does: tcp:192.0.2.1:80, unix:/path, vsock:3:1024; "unix:" for an unnamed
+ * one. */
 void address_format(const struct address *address, char text[static ENDPOINT_TEXT_BYTES]);

@@ -1,5 +1,5 @@
-/* Connecting to a target: its addresses one after the other, the vsock-mux handshake, all before one
- * deadline.
+/* Connecting to a target: its addresses one after the other, the vsock-mux handshake, all before
+ * one deadline.
  *
  *                 +---------- next address, or the backlog was full ---------+
  *                 v                                                          |
@@ -9,8 +9,8 @@
  *                 +--> failed                         (cancel, join)          |
  *                                                                            +--> failed
  *
- * Owns the descriptor of the attempt until it is handed to the handler. The handler is called once, unless
- * dial_stop() came first; the dial is then at rest and may be freed.
+ * Owns the descriptor of the attempt until it is handed to the handler. The handler is called once,
+ * never from inside dial_start() or dial_stop(); the dial is then at rest and may be freed.
  */
 #pragma once
 
@@ -23,8 +23,8 @@
 
 struct dial;
 
-/* reason NONE: fd is connected and the handler's to own. Else fd is -1 and error a negative errno or, for
- * REASON_NAME_UNRESOLVED, getaddrinfo's. */
+/* reason NONE: fd is connected and the handler's to own, or, after dial_stop(), -1. Any other
+ * reason: fd is -1 and error a negative errno or, for REASON_NAME_UNRESOLVED, getaddrinfo's. */
 typedef void dial_handler(struct dial *dial, int fd, enum transport transport, enum reason reason,
                           int error);
 
@@ -65,15 +65,16 @@ struct dial {
     struct ring_op greet; /* sends CONNECT, then waits for bytes */
     struct ring_op cancel;
     char request[VSOCK_MUX_REQUEST_BYTES];
-    char reply[VSOCK_MUX_REPLY_BYTES_MAX];
+    uint8_t request_length;
+    uint8_t request_sent;
     uint8_t reply_length;
+    char reply[VSOCK_MUX_REPLY_BYTES_MAX];
 };
 
 void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
                 const struct dial_options *options, dial_handler *handler);
 
-/* Gives up: the handler will not be called. Any number of times. The dial is at rest when dial_resting(). */
-void dial_stop(struct dial *dial);
-
-/* Nothing in flight, no descriptor owned, nothing waited for. */
-bool dial_resting(const struct dial *dial);
+/* Gives up. true: the dial is at rest, and the handler will not be called; false: it will be, once
+ * nothing is in flight. Any number of times, also on a dial that was never started (zeroed memory).
+ */
+bool dial_stop(struct dial *dial);

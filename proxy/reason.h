@@ -1,7 +1,7 @@
 /* Why a session ended: one table for the log, for counters and for people.
  *
- * token: what the log and counters name; whole: did every byte arrive and the streams end in good order;
- * text: the same in words.
+ * token: what the log and counters name; whole: did every byte arrive and the streams end in good
+ * order; text: the same in words.
  */
 #pragma once
 
@@ -49,6 +49,9 @@ const char *reason_text(enum reason reason);
 
 /* false: the sockets are closed with a reset, so that no truncated stream looks whole. */
 bool reason_whole(enum reason reason);
+
+/* The system's words for the error that came with the reason: negative errno, or getaddrinfo's. */
+const char *reason_detail(enum reason reason, int error);
 
 /* What a failed connect says (error: negative errno), by the kind of socket it failed on. */
 enum reason reason_of_connect(enum transport transport, int error);

@@ -1,5 +1,5 @@
-/* Host names to addresses, off the data path: a thread of its own asks the name service, answers are kept
- * for RESOLVER_FRESH_NS, and a stale answer is served while a new one is fetched.
+/* Host names to addresses, off the data path: a thread of its own asks the name service, answers
+ * are kept for RESOLVER_FRESH_NS, and a stale answer is served while a new one is fetched.
  *
  * One resolver belongs to one worker; its functions are called by that worker's thread.
  */
@@ -8,13 +8,14 @@
 #include "proxy/address.h"
 #include "ring/ring.h"
 
-#define RESOLVER_FRESH_NS UINT64_C(30000000000)
+#define RESOLVER_FRESH_NS  UINT64_C(30000000000)
 #define RESOLVER_NAMES_MAX 4096
 
 struct resolver;
 struct resolver_wait;
 
-/* addresses NULL: the name does not resolve; error is getaddrinfo's (EAI_...). The wait is over before. */
+/* addresses NULL: the name does not resolve; error is getaddrinfo's (EAI_...). The wait is over
+ * before. */
 typedef void resolver_handler(struct resolver_wait *wait, struct addresses *addresses, int error);
 
 /* Embedded in who waits; zeroed memory waits for nothing. */
@@ -26,15 +27,15 @@ struct resolver_wait {
 
 int resolver_new(struct resolver **ret, struct ring *ring);
 
-/* Asks the thread to end and stops listening to it; true once nothing is in flight and it may be freed. */
+/* Asks the thread to end and stops listening to it; true once nothing is in flight and it may be
+ * freed. */
 bool resolver_stop(struct resolver *resolver);
 void resolver_free(struct resolver *resolver);
 
-/* The addresses of a host and TCP port: a reference for the caller where they are known, and 0; -EAGAIN when
- * the handler will be called later; -ENOMEM. */
+/* The addresses of a host and TCP port: a reference for the caller where they are known, and 0;
+ * -EAGAIN when the handler will be called later; -ENOMEM. */
 int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
-                    struct resolver_wait *wait, resolver_handler *handler,
-                    struct addresses **ret);
+                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret);
 
 /* The handler will not be called. No effect on what does not wait. */
 void resolver_forget(struct resolver_wait *wait);

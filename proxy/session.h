@@ -1,4 +1,5 @@
-/* Sessions: one accepted connection each, its connection to the target, and the two lanes between them.
+/* Sessions: one accepted connection each, its connection to the target, and the two lanes between
+ * them.
  *
  *             CONNECTING ----------> RELAYING
  *                 |   target connected   |
@@ -14,8 +15,8 @@
  *   RELAYING    both             lanes', watches                  STOPPING
  *   STOPPING    those there are  cancelled ones and cancels       (free)
  *
- * A lane holds at most one receive buffer. It sends all of it before it receives again, so a slow reader
- * slows its writer and nothing else. End-of-file lives on lanes:
+ * A lane holds at most one receive buffer. It sends all of it before it receives again, so a slow
+ * reader slows its writer and nothing else. End-of-file lives on lanes:
  *
  *   RECEIVING --bytes--> SENDING --all sent--> RECEIVING
  *       |                 |   ^
@@ -23,8 +24,9 @@
  *       |               BLOCKED
  *       | end-of-file: SHUT_WR on the sink
  *       v
- *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and dropped, for
- *                       DISCARD_NS at most, so that closing does not destroy what the source has yet to read
+ *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and
+ * dropped, for SESSION_DISCARD_NS at most, so that closing does not destroy what the source has yet
+ *                       to read
  *
  * An error of a session ends that session alone. Told to who owns the sessions, never logged here.
  */
@@ -56,15 +58,18 @@ enum lane_state {
     LANE_ENDED,
 };
 
-/* The sides of a session, and the lane that reads each: lanes[SIDE_INITIATOR] carries to the target. */
+/* The sides of a session, and the lane that reads each: lanes[SIDE_INITIATOR] carries to the
+ * target. */
 enum { SIDE_INITIATOR, SIDE_TARGET, SIDE_COUNT };
 
 struct side {
-    int fd;         /* reads, and writes unless fd_write is another; -1: none */
-    int fd_write;   /* standard output beside standard input; else equal to fd */
+    int fd;        /* reads, and writes unless fd_write is another; -1: none */
+    int fd_write;  /* standard output beside standard input; else equal to fd */
+    uint8_t index; /* in session.sides */
     uint8_t transport;
-    bool watched;   /* the watch has told all that it can tell */
-    struct ring_op watch;  /* errors and hang-up while nothing is received */
+    bool watched; /* the watch has been armed; once is enough, what it tells stays true */
+    int error;    /* the reset that a send met, while what came before it is still read; else 0 */
+    struct ring_op watch; /* errors and hang-up while nothing is received */
     struct ring_op cancel;
     struct ring_op cancel_write; /* where fd_write is another */
 };
@@ -72,11 +77,11 @@ struct side {
 struct lane {
     uint8_t state;
     uint8_t source; /* index of the side it reads; the other one is its sink */
-    bool lost;      /* bytes of it could not be delivered */
+    bool lost;      /* some of its bytes could not be delivered */
     unsigned buffer;
     uint32_t offset; /* into the buffer: what has been sent */
     uint32_t length; /* of the bytes in the buffer; 0: it holds none */
-    uint64_t bytes;  /* delivered */
+    uint64_t bytes;  /* handed to the sink so far */
     struct ring_op receive;
     struct ring_op send; /* or waits until the sink is writable */
 };
@@ -110,29 +115,47 @@ struct sessions {
     const struct sessions_events *events;
     void *owner;
     struct slab slab;
+    size_t spare; /* of max: not to be counted on, for connections that several listeners accept at
+                     once */
     struct session *first;
     uint64_t started; /* so far: the number of the latest session */
 };
 
 /* Discarded bytes, and half-closed vsock sessions whose other end vanished in silence. */
-#define SESSION_DISCARD_NS UINT64_C(1000000000)
+#define SESSION_DISCARD_NS UINT64_C(500000000)
 #define SESSION_PROBE_NS   UINT64_C(500000000)
 /* A dial that lasts longer watches whether the initiator is still there. */
 #define SESSION_PATIENCE_NS UINT64_C(100000000)
 
-void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver, size_t max,
-                   const struct sessions_events *events, void *owner);
+void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver,
+                   size_t max, const struct sessions_events *events, void *owner);
 
 /* No session may be left. */
 void sessions_deinit(struct sessions *sessions);
 
-/* Starts a session for an accepted connection; owns fd (and fd_write, equal to fd for a socket) from here
- * on, whatever happens. -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
+/* Starts a session for an accepted connection; owns fd (and fd_write, equal to fd for a socket)
+ * from here on, whatever happens. -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
 int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
                    enum transport transport);
 
 /* Ends every session. */
 void sessions_stop_all(struct sessions *sessions, enum reason reason);
 
+/* For lanes. Ends the session; it may be gone on return. Any number of times: the first reason
+ * stays. */
+void session_stop(struct session *session, enum reason reason, int error);
+
+/* For lanes of a stopping session, when an operation of theirs has left flight. The session may be
+ * gone on return. */
+void session_join(struct session *session);
+
+/* For lanes: this one has ended, or takes up discarding. The session may be gone on return. */
+void session_lane_changed(struct session *session, struct lane *lane);
+
+/* For lanes: arms the watch of a side that is not being received from. */
+void session_watch(struct session *session, struct side *side);
+
 size_t sessions_count(const struct sessions *sessions);
+
+/* How many more may be accepted. */
 size_t sessions_room(const struct sessions *sessions);

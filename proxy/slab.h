@@ -1,5 +1,5 @@
-/* Slots of one size at addresses that never change, in a bounded number; memory is taken by the chunk and
- * kept until slab_deinit(). Free slots are reused last in, first out. */
+/* Slots of one size at addresses that never change, in a bounded number; memory is taken by the
+ * chunk and kept until slab_deinit(). Free slots are reused last in, first out. */
 #pragma once
 
 #include <stddef.h>

@@ -1,8 +1,10 @@
-/* The ring: operations on descriptors and their lives, the receive buffers, and the turn of the loop.
+/* The ring: operations on descriptors and their lives, the receive buffers, and the turn of the
+ * loop.
  *
- * One ring belongs to one thread; every function here is called by that thread only. The ring knows no
- * address family and no session. This header and ring/socket.h are all that a session may use on a relayed
- * descriptor, so that the seeded ring of tests/fake/ can be linked in place of the real one.
+ * One ring belongs to one thread; every function here is called by that thread only. The ring knows
+ * no address family and no session. This header and ring/socket.h are all that a session may use on
+ * a relayed descriptor, so that the seeded ring of tests/fake/ can be linked in place of the real
+ * one.
  *
  * The life of an operation:
  *
@@ -10,10 +12,10 @@
  *                       |
  *                       +------completion without RING_MORE (terminal)--> idle
  *
- * An operation leaves flight by its terminal completion and by nothing else: a cancelled one completes with
- * -ECANCELED (or with the result that came first), and its memory, its buffer and its descriptor stay the
- * kernel's until then. Completions are drained in a batch and then dispatched: a handler is never called
- * from inside a ring_ function other than ring_turn().
+ * An operation leaves flight by its terminal completion and by nothing else: a cancelled one
+ * completes with -ECANCELED (or with the result that came first), and its memory, its buffer and
+ * its descriptor stay the kernel's until then. Completions are drained in a batch and then
+ * dispatched: a handler is never called from inside a ring_ function other than ring_turn().
  */
 #pragma once
 
@@ -37,8 +39,9 @@ static inline unsigned ring_flags_buffer(unsigned flags)
     return flags >> RING_BUFFER_SHIFT;
 }
 
-/* result: as the system call's, with errors as negative errno. When the handler runs, a terminal completion
- * has already taken the operation out of flight: it may be armed again at once, and its memory may be freed. */
+/* result: as the system call's, with errors as negative errno. When the handler runs, a terminal
+ * completion has already taken the operation out of flight: it may be armed again at once, and its
+ * memory may be freed. */
 typedef void ring_handler(struct ring_op *op, int result, unsigned flags);
 
 enum ring_op_kind {
@@ -60,25 +63,28 @@ struct ring_op {
 };
 
 struct ring_options {
-    unsigned entries;     /* of the submission queue; 0: 1024. The completion queue has four times as many */
+    unsigned
+        entries; /* of the submission queue; 0: 1024. The completion queue has four times as many */
     unsigned buffers_max; /* receive buffers, at most RING_BUFFERS_LIMIT; 0: that limit */
 };
 
-/* Receive buffers. Few circulate; more are added while slow receivers hold them, up to the maximum, and
- * their memory goes back to the kernel afterwards. vsock returns credit by whole packets of up to 64 KiB. */
+/* Receive buffers. Few circulate; more are added while slow receivers hold them, up to the maximum,
+ * and their memory goes back to the kernel afterwards. vsock returns credit by whole packets of up
+ * to 64 KiB. */
 #define RING_BUFFER_BYTES  (64 * 1024)
 #define RING_BUFFERS_IDLE  64
 #define RING_BUFFERS_LIMIT 32768
 
-/* -EPERM, -ENOSYS: io_uring is refused here (sysctl, seccomp, no kernel support); -ENOMEM: memory or
- * RLIMIT_MEMLOCK; -EINVAL: the kernel is older than 5.19. */
+/* -EPERM, -ENOSYS: io_uring is refused here (sysctl, seccomp, no kernel support); -ENOMEM: memory
+ * or RLIMIT_MEMLOCK; -EINVAL: the kernel is older than 5.19. */
 int ring_new(struct ring **ret, const struct ring_options *options);
 
 /* Nothing may be in flight. */
 void ring_free(struct ring *ring);
 
-/* One turn: submits what was armed, waits for a completion or a deadline, dispatches all completions that
- * are there, then the timers that are due. Negative errno: the ring is broken and cannot go on. */
+/* One turn: submits what was armed, waits for a completion or a deadline, dispatches all
+ * completions that are there, then the timers that are due. Negative errno: the ring is broken and
+ * cannot go on. */
 int ring_turn(struct ring *ring);
 
 /* CLOCK_MONOTONIC, read once a turn. */
@@ -90,39 +96,44 @@ unsigned ring_in_flight(const struct ring *ring);
 /* How many completions the kernel can hold: the most that a multishot accept can run ahead. */
 unsigned ring_completions_max(const struct ring *ring);
 
-/* Arming: op is idle and stays at its address until its terminal completion; fd stays open until then (by
- * its owner's care). Sockets are in blocking mode: the ring waits for readiness by itself. */
+/* Arming: op is idle and stays at its address until its terminal completion; fd stays open until
+ * then (by its owner's care). Sockets are in blocking mode: the ring waits for readiness by itself.
+ */
 
-/* A listening socket. Each completion's result is a new close-on-exec descriptor, the handler's to own.
- * multishot: accepts on until cancelled or failed. */
-void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd, bool multishot);
+/* A listening socket. Each completion's result is a new close-on-exec descriptor, the handler's to
+ * own. multishot: accepts on until cancelled or failed. */
+void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
+                 bool multishot);
 
 /* Receives into one of the ring's buffers, taken only when there are bytes. result > 0 comes with
- * RING_BUFFER: the handler's to return. 0: end-of-file. -ENOBUFS: none was free, more were added: arm again.
- * -ENOMEM: none is free and no more may be added. */
+ * RING_BUFFER: the handler's to return. 0: end-of-file. -ENOBUFS: none was free, more were added:
+ * arm again. -ENOMEM: none is free and no more may be added. */
 void ring_receive(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
 /* The same for what is no socket: read(2) at the file position. */
 void ring_read(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
-/* Sends without waiting and without SIGPIPE: a short count or -EAGAIN says that the socket is full. */
-void ring_send(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd, const void *data,
-               size_t length);
+/* Sends without waiting and without SIGPIPE: a short count or -EAGAIN says that the socket is full.
+ */
+void ring_send(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
+               const void *data, size_t length);
 
 /* The same for what is no socket, except that it may wait until some bytes could be written. */
-void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd, const void *data,
-                size_t length);
+void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
+                const void *data, size_t length);
 
-/* fd comes from ring_socket_open(). result 0: connected, and in blocking mode; else the socket is of no
- * further use (vsock: a second connect can report success). -EAGAIN: a Unix listener's backlog is full. */
+/* fd comes from ring_socket_open(). result 0: connected, and in blocking mode; else the socket is
+ * of no further use (vsock: a second connect can report success). -EAGAIN: a Unix listener's
+ * backlog is full. */
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
 /* result: the events that are there (poll(2)); POLLERR and POLLHUP are always asked for. */
-void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd, unsigned events);
+void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
+               unsigned events);
 
-/* Cancels every operation on fd. Each ends with its own completion; this one's only tells that the request
- * was taken. */
+/* Cancels every operation on fd. Each ends with its own completion; this one's only tells that the
+ * request was taken. */
 void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
 /* The bytes of a buffer that a completion delivered. */

@@ -1,5 +1,5 @@
-/* The system calls on a relayed descriptor that do not wait, and so need no operation. Like ring/ring.h,
- * replaced as a whole by the seeded ring of tests/fake/.
+/* The system calls on a relayed descriptor that do not wait, and so need no operation. Like
+ * ring/ring.h, replaced as a whole by the seeded ring of tests/fake/.
  */
 #pragma once
 
@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* socket(2), close-on-exec and non-blocking, as ring_connect() wants it. Negative errno on failure. */
+/* socket(2), close-on-exec and non-blocking, as ring_connect() wants it. Negative errno on failure.
+ */
 int ring_socket_open(int domain, int type);
 
 /* setsockopt(2). */
@@ -18,9 +19,9 @@ int ring_socket_set(int fd, int level, int name, const void *value, socklen_t le
 /* shutdown(2) of the writing side. -ENOTCONN, -EPIPE: the other end is gone. */
 int ring_socket_shutdown_write(int fd);
 
-/* After end-of-file: has the other end gone altogether, and not only ended its writing? Told by POLLHUP or
- * POLLERR, and by a send of no bytes (vsock: 0 when half-closed, EPIPE when gone). *ret_error, where the
- * socket holds an error (a reset), is it as a negative errno, else 0. */
+/* After end-of-file: has the other end gone altogether, and not only ended its writing? Told by
+ * POLLHUP or POLLERR, and by a send of no bytes (vsock: 0 when half-closed, EPIPE when gone).
+ * *ret_error, where the socket holds an error (a reset), is it as a negative errno, else 0. */
 bool ring_socket_peer_gone(int fd, int *ret_error);
 
 /* The pending error (SO_ERROR), cleared: 0 or a negative errno. */

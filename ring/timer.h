@@ -1,4 +1,5 @@
-/* Deadlines kept in user space: one kernel wait serves them all, arming and disarming cost no system call.
+/* Deadlines kept in user space: one kernel wait serves them all, arming and disarming cost no
+ * system call.
  *
  * A pairing heap of embedded nodes: nothing is allocated. Times are nanoseconds of CLOCK_MONOTONIC.
  */
@@ -9,8 +10,8 @@
 
 struct ring_timer;
 
-/* Called once when the deadline has passed; the timer is disarmed before, and may be armed again or freed
- * by the handler. */
+/* Called once when the deadline has passed; the timer is disarmed before, and may be armed again or
+ * freed by the handler. */
 typedef void ring_timer_handler(struct ring_timer *timer);
 
 struct ring_timer {

@@ -1,0 +1,12 @@
+/* Unix listeners: the file of the socket, whose it is, and when it is stale. */
+#pragma once
+
+#include "proxy/bind.h"
+
+/* As bind_route_listen(), for a Unix path, an abstract name, or the PATH_PORT of a vsock-mux.
+ * Returns 1. */
+int bind_unix(const struct route *route, const struct endpoint *endpoint, struct bound *ret,
+              char error[static BIND_ERROR_BYTES]);
+
+/* Removes the file that bind_unix() made, unless another stands there now. */
+void bound_remove_file(struct bound *bound);

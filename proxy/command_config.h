@@ -1,0 +1,12 @@
+/* Reading the configuration for a command: options, files, routes of the command line, and the
+ * report of every mistake. */
+#pragma once
+
+#include "config/config.h"
+
+/* Of `NAME [-c FILE] [LISTEN=TARGET ...]`. 0: *ret is the caller's, free of mistakes and with at
+ * least one route; else all mistakes have been printed, and it is the exit status. */
+int command_config_read(int argc, char **argv, struct config **ret);
+
+/* Reads the sources; 0, or prints every mistake and returns `status`. */
+int command_config_load(const struct config_sources *sources, int status, struct config **ret);

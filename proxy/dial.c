@@ -1,0 +1,398 @@
+/* Connecting to a target. */
+#include "proxy/dial.h"
+
+#include "ring/socket.h"
+#include "ring/verdict.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/time.h>
+
+#define RETRY_NS_MIN UINT64_C(1000000)
+#define RETRY_NS_MAX UINT64_C(50000000)
+
+#define KEEPALIVE_PROBES     5
+#define KEEPALIVE_INTERVAL_S 10
+
+static void attempt(struct dial *dial);
+static void attempt_failed(struct dial *dial, enum reason reason, int error);
+static void greet(struct dial *dial);
+static void greet_readable(struct ring_op *op, int result, unsigned flags);
+
+static struct dial *dial_of_timer(struct ring_timer *timer)
+{
+    return (void *)((char *)timer - offsetof(struct dial, timer));
+}
+
+static const struct address *current(const struct dial *dial)
+{
+    return &dial->addresses->at[dial->address_index];
+}
+
+static bool in_flight(const struct dial *dial)
+{
+    return dial->connect.in_flight || dial->greet.in_flight || dial->cancel.in_flight;
+}
+
+static void rest(struct dial *dial)
+{
+    ring_timer_disarm(dial->ring, &dial->timer);
+    resolver_forget(&dial->wait);
+    addresses_unref(dial->addresses);
+    dial->addresses = NULL;
+    if (dial->fd >= 0)
+        ring_socket_close(dial->fd);
+    dial->fd = -1;
+    dial->state = DIAL_IDLE;
+}
+
+static void fail(struct dial *dial)
+{
+    rest(dial);
+    dial->handler(dial, -1, TRANSPORT_TCP, dial->reason, dial->error);
+}
+
+static void succeed(struct dial *dial)
+{
+    enum transport transport = address_transport(current(dial));
+    int fd = dial->fd;
+
+    dial->fd = -1;
+    rest(dial);
+    dial->handler(dial, fd, transport, REASON_NONE, 0);
+}
+
+/* The attempt is over: what is in flight has been cancelled, and once it is back the next one
+ * begins. */
+static void leave(struct dial *dial)
+{
+    if (in_flight(dial))
+        return;
+    if (dial->stopped) {
+        rest(dial);
+        dial->handler(dial, -1, TRANSPORT_TCP, REASON_NONE, 0);
+        return;
+    }
+    if (dial->fd >= 0)
+        ring_socket_close(dial->fd);
+    dial->fd = -1;
+    bool more = dial->addresses && dial->address_index + 1 < dial->addresses->count;
+    if (more && ring_now_ns(dial->ring) < dial->deadline_ns) {
+        dial->address_index++;
+        attempt(dial);
+        return;
+    }
+    fail(dial);
+}
+
+static void leave_by_timer(struct ring_timer *timer)
+{
+    leave(dial_of_timer(timer));
+}
+
+static void cancelled(struct ring_op *op, int result, unsigned flags)
+{
+    leave((void *)((char *)op - offsetof(struct dial, cancel)));
+}
+
+static void cancel(struct dial *dial)
+{
+    if ((dial->connect.in_flight || dial->greet.in_flight) && !dial->cancel.in_flight)
+        ring_cancel(dial->ring, &dial->cancel, cancelled, dial->fd);
+}
+
+/* By a timer that is due at once where nothing is in flight: the handler is not called from inside
+ * dial_start(). */
+static void attempt_failed(struct dial *dial, enum reason reason, int error)
+{
+    dial->reason = reason;
+    dial->error = error;
+    dial->state = DIAL_LEAVING;
+    ring_timer_disarm(dial->ring, &dial->timer);
+    cancel(dial);
+    if (!in_flight(dial))
+        ring_timer_arm(dial->ring, &dial->timer, ring_now_ns(dial->ring), leave_by_timer);
+}
+
+static void attempt_expired(struct ring_timer *timer)
+{
+    struct dial *dial = dial_of_timer(timer);
+
+    switch (dial->state) {
+    case DIAL_RESOLVING:
+        resolver_forget(&dial->wait);
+        attempt_failed(dial, REASON_NAME_UNRESOLVED, EAI_AGAIN);
+        break;
+    case DIAL_GREETING: attempt_failed(dial, REASON_MUX_SILENT, -ETIMEDOUT); break;
+    default:
+        attempt_failed(dial, reason_of_connect(address_transport(current(dial)), -ETIMEDOUT),
+                       -ETIMEDOUT);
+        break;
+    }
+}
+
+static void retry(struct ring_timer *timer)
+{
+    attempt(dial_of_timer(timer));
+}
+
+/* A Unix listener whose backlog is full refuses at once instead of letting the connect wait. */
+static void backlog_full(struct dial *dial)
+{
+    uint64_t now_ns = ring_now_ns(dial->ring);
+
+    if (now_ns >= dial->deadline_ns) {
+        attempt_failed(dial, REASON_TARGET_BUSY, -EAGAIN);
+        return;
+    }
+    dial->retry_ns = dial->retry_ns ? dial->retry_ns * 2 : RETRY_NS_MIN;
+    if (dial->retry_ns > RETRY_NS_MAX)
+        dial->retry_ns = RETRY_NS_MAX;
+    ring_socket_close(dial->fd);
+    dial->fd = -1;
+    dial->state = DIAL_RETRYING;
+    uint64_t at_ns = now_ns + dial->retry_ns;
+    ring_timer_arm(dial->ring, &dial->timer, at_ns < dial->deadline_ns ? at_ns : dial->deadline_ns,
+                   retry);
+}
+
+static void connected(struct ring_op *op, int result, unsigned flags)
+{
+    struct dial *dial = (void *)((char *)op - offsetof(struct dial, connect));
+
+    if (dial->stopped || dial->state == DIAL_LEAVING) {
+        leave(dial);
+    } else if (result == -EAGAIN && address_transport(current(dial)) == TRANSPORT_UNIX) {
+        backlog_full(dial);
+    } else if (result < 0) {
+        attempt_failed(dial, reason_of_connect(address_transport(current(dial)), result), result);
+    } else if (dial->options.target->kind == ENDPOINT_VSOCK_MUX) {
+        greet(dial);
+    } else {
+        succeed(dial);
+    }
+}
+
+static void set_tcp_options(int fd, uint64_t keepalive_ns)
+{
+    int on = 1;
+    ring_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (!keepalive_ns)
+        return;
+    int idle_s = (int)((keepalive_ns + 999999999) / 1000000000);
+    int interval_s = KEEPALIVE_INTERVAL_S;
+    int probes = KEEPALIVE_PROBES;
+    ring_socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
+static void set_options(const struct dial *dial, enum transport transport)
+{
+    if (transport == TRANSPORT_TCP) {
+        set_tcp_options(dial->fd, dial->options.keepalive_ns);
+    } else if (transport == TRANSPORT_VSOCK) {
+        /* Else the kernel gives up after 2 s. */
+        struct timeval timeout = {
+            .tv_sec = (time_t)(dial->options.timeout_ns / 1000000000),
+            .tv_usec = (suseconds_t)(dial->options.timeout_ns % 1000000000 / 1000),
+        };
+        ring_socket_set(dial->fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout,
+                        sizeof(timeout));
+    }
+}
+
+/* Tries the current address. The time that is left is shared evenly by the addresses that are left.
+ */
+static void attempt(struct dial *dial)
+{
+    const struct address *address = current(dial);
+    enum transport transport = address_transport(address);
+    uint64_t now_ns = ring_now_ns(dial->ring);
+    uint64_t left_ns = dial->deadline_ns > now_ns ? dial->deadline_ns - now_ns : 0;
+
+    dial->state = DIAL_CONNECTING;
+    dial->fd = ring_socket_open(address->storage.ss_family, SOCK_STREAM);
+    if (dial->fd < 0) {
+        attempt_failed(dial, reason_of_connect(transport, dial->fd), dial->fd);
+        return;
+    }
+    set_options(dial, transport);
+    ring_timer_arm(dial->ring, &dial->timer,
+                   now_ns + left_ns / (dial->addresses->count - dial->address_index),
+                   attempt_expired);
+    ring_connect(dial->ring, &dial->connect, connected, dial->fd,
+                 (const struct sockaddr *)&address->storage, address->length);
+}
+
+static struct dial *dial_of_greet(struct ring_op *op)
+{
+    return (void *)((char *)op - offsetof(struct dial, greet));
+}
+
+static bool greeting_over(struct dial *dial)
+{
+    if (!dial->stopped && dial->state == DIAL_GREETING)
+        return false;
+    leave(dial);
+    return true;
+}
+
+static void greet_writable(struct ring_op *op, int result, unsigned flags)
+{
+    struct dial *dial = dial_of_greet(op);
+    if (!greeting_over(dial))
+        greet(dial);
+}
+
+static void greet_sent(struct ring_op *op, int result, unsigned flags)
+{
+    struct dial *dial = dial_of_greet(op);
+
+    if (greeting_over(dial))
+        return;
+    switch (ring_send_verdict(result)) {
+    case RING_OK:
+        dial->request_sent += (uint8_t)result;
+        greet(dial);
+        break;
+    case RING_RETRY: greet(dial); break;
+    case RING_WAIT: ring_poll(dial->ring, &dial->greet, greet_writable, dial->fd, POLLOUT); break;
+    default: attempt_failed(dial, REASON_MUX_REFUSED, result); break;
+    }
+}
+
+/* Sends what of CONNECT is not sent yet, then waits for the answer. */
+static void greet(struct dial *dial)
+{
+    if (dial->state != DIAL_GREETING) {
+        dial->state = DIAL_GREETING;
+        dial->request_length =
+            (uint8_t)vsock_mux_request_format(dial->options.target->port, dial->request);
+        dial->request_sent = 0;
+        dial->reply_length = 0;
+    }
+    if (dial->request_sent < dial->request_length)
+        ring_send(dial->ring, &dial->greet, greet_sent, dial->fd,
+                  dial->request + dial->request_sent,
+                  (size_t)(dial->request_length - dial->request_sent));
+    else
+        ring_poll(dial->ring, &dial->greet, greet_readable, dial->fd, POLLIN);
+}
+
+/* Reads `length` bytes that a peek has seen. */
+static bool consume(struct dial *dial, size_t length)
+{
+    char seen[VSOCK_MUX_REPLY_BYTES_MAX];
+
+    while (length > 0) {
+        ssize_t count = ring_socket_receive_now(dial->fd, seen, length, 0);
+        if (count == -EINTR)
+            continue;
+        if (count <= 0)
+            return false;
+        length -= (size_t)count;
+    }
+    return true;
+}
+
+/* The answer is looked at before it is read: what stands behind its newline is the guest's. */
+static void greet_readable(struct ring_op *op, int result, unsigned flags)
+{
+    struct dial *dial = dial_of_greet(op);
+
+    if (greeting_over(dial))
+        return;
+    size_t known = dial->reply_length;
+    ssize_t count = ring_socket_receive_now(dial->fd, dial->reply + known,
+                                            sizeof(dial->reply) - known, MSG_PEEK);
+    if (count == -EAGAIN || count == -EINTR) {
+        greet(dial);
+        return;
+    }
+    if (count <= 0) {
+        attempt_failed(dial, known ? REASON_MUX_GARBAGE : REASON_MUX_REFUSED, (int)count);
+        return;
+    }
+    int answer = vsock_mux_reply_scan(dial->reply, known + (size_t)count);
+    size_t of_answer = answer > 0 ? (size_t)answer - known : (size_t)count;
+    if (answer == -EPROTO) {
+        attempt_failed(dial, REASON_MUX_GARBAGE, 0);
+    } else if (!consume(dial, of_answer)) {
+        attempt_failed(dial, REASON_MUX_REFUSED, -ECONNRESET);
+    } else if (answer > 0) {
+        succeed(dial);
+    } else {
+        dial->reply_length += (uint8_t)count;
+        greet(dial);
+    }
+}
+
+static void resolved(struct resolver_wait *wait, struct addresses *addresses, int error)
+{
+    struct dial *dial = (void *)((char *)wait - offsetof(struct dial, wait));
+
+    if (!addresses) {
+        attempt_failed(dial, REASON_NAME_UNRESOLVED, error);
+        return;
+    }
+    dial->addresses = addresses_ref(addresses);
+    attempt(dial);
+}
+
+static int find_addresses(struct dial *dial)
+{
+    const struct endpoint *target = dial->options.target;
+    struct address address;
+
+    if (address_of_endpoint(target, &address) == -ENOENT)
+        return resolver_lookup(dial->resolver, target->name, target->port, &dial->wait, resolved,
+                               &dial->addresses);
+    dial->addresses = addresses_new(1);
+    if (!dial->addresses)
+        return -ENOMEM;
+    dial->addresses->at[0] = address;
+    return 0;
+}
+
+void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
+                const struct dial_options *options, dial_handler *handler)
+{
+    *dial = (struct dial){
+        .ring = ring,
+        .resolver = resolver,
+        .options = *options,
+        .handler = handler,
+        .state = DIAL_RESOLVING,
+        .fd = -1,
+        .deadline_ns = ring_now_ns(ring) + options->timeout_ns,
+    };
+    int error = find_addresses(dial);
+    if (error == 0)
+        attempt(dial);
+    else if (error == -EAGAIN)
+        ring_timer_arm(ring, &dial->timer, dial->deadline_ns, attempt_expired);
+    else
+        attempt_failed(dial, REASON_NO_MEMORY, error);
+}
+
+bool dial_stop(struct dial *dial)
+{
+    if (dial->state == DIAL_IDLE)
+        return true;
+    dial->stopped = true;
+    resolver_forget(&dial->wait);
+    ring_timer_disarm(dial->ring, &dial->timer);
+    cancel(dial);
+    if (in_flight(dial))
+        return false;
+    rest(dial);
+    return true;
+}

@@ -1,0 +1,130 @@
+/* Accepting. */
+#include "proxy/listener.h"
+
+#include "proxy/log.h"
+#include "ring/socket.h"
+#include "ring/verdict.h"
+
+#include <linux/vm_sockets.h>
+#include <string.h>
+
+static void accepted(struct ring_op *op, int result, unsigned flags);
+
+static struct ring *ring_of(const struct listener *listener)
+{
+    return listener->sessions->ring;
+}
+
+static bool has_room_to_run_ahead(const struct listener *listener)
+{
+    return sessions_room(listener->sessions) > ring_completions_max(ring_of(listener));
+}
+
+static void arm(struct listener *listener)
+{
+    if (listener->stopping || listener->accept.in_flight ||
+        sessions_room(listener->sessions) == 0 || ring_timer_armed(&listener->pause))
+        return;
+    listener->multishot = has_room_to_run_ahead(listener);
+    ring_accept(ring_of(listener), &listener->accept, accepted, listener->bound.fd,
+                listener->multishot);
+}
+
+static void cancelled(struct ring_op *op, int result, unsigned flags)
+{
+}
+
+static void cancel(struct listener *listener)
+{
+    if (listener->accept.in_flight && !listener->cancel.in_flight)
+        ring_cancel(ring_of(listener), &listener->cancel, cancelled, listener->bound.fd);
+}
+
+static void pause_over(struct ring_timer *timer)
+{
+    arm((void *)((char *)timer - offsetof(struct listener, pause)));
+}
+
+static void pause_accepting(struct listener *listener, int error)
+{
+    if (!listener->paused)
+        log_line("route %s: accepting paused: %s; connections wait in the backlog",
+                 listener->route->name, strerror(-error));
+    listener->paused = true;
+    ring_timer_arm(ring_of(listener), &listener->pause,
+                   ring_now_ns(ring_of(listener)) + LISTENER_PAUSE_NS, pause_over);
+}
+
+static bool is_welcome(const struct listener *listener, int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length;
+
+    if (listener->peer_cid == VSOCK_CID_ANY)
+        return true;
+    return ring_socket_peer(fd, &peer, &length) == 0 && peer.ss_family == AF_VSOCK &&
+           ((struct sockaddr_vm *)&peer)->svm_cid == listener->peer_cid;
+}
+
+static void welcome(struct listener *listener, int fd)
+{
+    if (listener->stopping || !is_welcome(listener, fd)) {
+        ring_socket_reset(fd);
+        return;
+    }
+    if (listener->paused)
+        log_line("route %s: accepting again", listener->route->name);
+    listener->paused = false;
+    if (sessions_start(listener->sessions, listener->route, fd, fd, listener->bound.transport) < 0)
+        log_line("route %s: a connection was refused: no room for another session",
+                 listener->route->name);
+}
+
+static void accepted(struct ring_op *op, int result, unsigned flags)
+{
+    struct listener *listener = (void *)((char *)op - offsetof(struct listener, accept));
+
+    switch (ring_accept_verdict(result)) {
+    case RING_OK: welcome(listener, result); break;
+    case RING_STOPPED:
+    case RING_RETRY: break;
+    default:
+        if (!listener->stopping)
+            pause_accepting(listener, result);
+        break;
+    }
+    if (!(flags & RING_MORE))
+        arm(listener);
+    else if (!has_room_to_run_ahead(listener))
+        cancel(listener);
+}
+
+void listener_start(struct listener *listener, struct sessions *sessions, const struct route *route,
+                    uint32_t peer_cid, const struct bound *bound)
+{
+    *listener = (struct listener){
+        .sessions = sessions,
+        .route = route,
+        .peer_cid = peer_cid,
+        .bound = *bound,
+    };
+    arm(listener);
+}
+
+void listener_resume(struct listener *listener)
+{
+    ring_timer_disarm(ring_of(listener), &listener->pause);
+    arm(listener);
+}
+
+bool listener_stop(struct listener *listener)
+{
+    listener->stopping = true;
+    ring_timer_disarm(ring_of(listener), &listener->pause);
+    cancel(listener);
+    if (listener->accept.in_flight || listener->cancel.in_flight)
+        return false;
+    if (listener->bound.fd >= 0)
+        bound_close(&listener->bound);
+    return true;
+}

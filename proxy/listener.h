@@ -1,0 +1,39 @@
+/* Listeners: bound sockets that accept, for as many sessions as there is room for.
+ *
+ * A multishot accept runs ahead of its handler by as many connections as the completion queue
+ * holds, so near the bound connections are accepted one at a time, and at the bound none: they wait
+ * in the backlog. Where descriptors or memory ran out, accepting pauses until a session has ended
+ * or LISTENER_PAUSE_NS is over.
+ */
+#pragma once
+
+#include "proxy/bind.h"
+#include "proxy/session.h"
+#include "ring/ring.h"
+
+#include <stdbool.h>
+
+#define LISTENER_PAUSE_NS UINT64_C(100000000)
+
+struct listener {
+    struct sessions *sessions;
+    const struct route *route;
+    uint32_t peer_cid; /* vsock: accepts from this one only, or VSOCK_CID_ANY */
+    struct bound bound;
+    bool multishot;
+    bool paused; /* has been told */
+    bool stopping;
+    struct ring_op accept;
+    struct ring_op cancel;
+    struct ring_timer pause;
+};
+
+/* Owns *bound from here on. The listener stays at its address until it is stopped. */
+void listener_start(struct listener *listener, struct sessions *sessions, const struct route *route,
+                    uint32_t peer_cid, const struct bound *bound);
+
+/* There may be room again. */
+void listener_resume(struct listener *listener);
+
+/* true: nothing is in flight, its socket is closed and its file removed. Else call again later. */
+bool listener_stop(struct listener *listener);

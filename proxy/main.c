@@ -1,0 +1,79 @@
+/* vsluice: which subcommand. */
+#include "proxy/allocator.h"
+#include "proxy/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char help[] =
+    "Usage: vsluice run [-c FILE] [LISTEN=TARGET ...]   relay until told to stop\n"
+    "       vsluice check [-c FILE] [LISTEN=TARGET ...] read the configuration, print the routing "
+    "table\n"
+    "       vsluice connect [-c FILE] [--timeout T] TARGET\n"
+    "                                                   standard input and output to a target\n"
+    "       vsluice doctor                              what this host offers, and what to do\n"
+    "       vsluice --help | --version\n"
+    "\n"
+    "Endpoints (LISTEN, TARGET):\n"
+    "  tcp:HOST:PORT         HOST an IPv4 address, an [IPv6] address, a name, or * (listen: all "
+    "addresses)\n"
+    "  unix:/PATH            a Unix socket; unix:@NAME: an abstract one\n"
+    "  vsock:CID:PORT        CID a number, local, host, hypervisor, or any (listen)\n"
+    "  vsock-mux:/PATH:PORT  the Unix socket of a VMM that multiplexes vsock (Firecracker and "
+    "others)\n"
+    "  guest:NAME:PORT       a guest of the configuration, by its name\n"
+    "  fd:N, fd:NAME         an inherited listening socket (listen)\n"
+    "\n"
+    "Options:\n"
+    "  -c, --config FILE     read FILE, then *.conf of FILE.d (default /etc/vsluice/vsluice.conf "
+    "where no\n"
+    "                        route is given)\n"
+    "  --timeout T           how long connecting may take: 500ms, 5s, 1m (default 5s)\n"
+    "\n"
+    "Exit status: 0, 64 usage, 69 unavailable, 71 system error, 74 broken connection, 77 no "
+    "permission,\n"
+    "78 configuration. See vsluice(1) and vsluice.conf(5).\n";
+
+int command_usage(const char *command)
+{
+    fprintf(stderr, "vsluice%s%s: 'vsluice --help' shows the usage\n", *command ? " " : "",
+            command);
+    return EX_USAGE;
+}
+
+static int print_help(int argc, char **argv)
+{
+    fputs(help, stdout);
+    return EX_OK;
+}
+
+static int print_version(int argc, char **argv)
+{
+    printf("vsluice %s (allocator: %s)\n", VSLUICE_VERSION, allocator_name());
+    return EX_OK;
+}
+
+static const struct {
+    const char *name;
+    int (*command)(int argc, char **argv);
+} commands[] = {
+    {"run", command_run},       {"check", command_check},   {"connect", command_connect},
+    {"doctor", command_doctor}, {"help", print_help},       {"--help", print_help},
+    {"-h", print_help},         {"version", print_version}, {"--version", print_version},
+};
+
+int main(int argc, char **argv)
+{
+    allocator_init();
+    if (argc < 2) {
+        fputs("vsluice: no command given\n", stderr);
+        return command_usage("");
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].command(argc - 1, argv + 1);
+    fprintf(stderr, "vsluice: no such command: '%s'; run, check, connect and doctor are there\n",
+            argv[1]);
+    return command_usage("");
+}

@@ -1,0 +1,323 @@
+/* The resolver's thread, and the answers it has given.
+ *
+ * The thread owns nothing but its two queues: names to ask for (`asked`) and answers (`answered`),
+ * both under the mutex. All else belongs to the worker, which an eventfd tells of new answers.
+ */
+#include "proxy/resolver.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct name {
+    struct name *next; /* of all names, most recently used first */
+    char *host;
+    uint32_t port;
+    struct addresses *addresses; /* the latest answer that had some */
+    uint64_t answered_ns;        /* 0: never */
+    bool asking;
+    struct resolver_wait *waits;
+};
+
+/* One question on its way to the thread and back. */
+struct question {
+    struct question *next;
+    struct name *name;
+    char *host;
+    uint32_t port;
+    struct addresses *addresses;
+    int error;
+};
+
+struct resolver {
+    struct ring *ring;
+    struct ring_op answers;
+    struct ring_op cancel;
+    int eventfd;
+    struct name *names;
+    size_t name_count;
+
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct question *asked;
+    struct question **asked_last;
+    struct question *answered;
+    bool ending;
+};
+
+static struct addresses *addresses_of(const struct addrinfo *found, uint32_t port)
+{
+    size_t count = 0;
+    for (const struct addrinfo *info = found; info; info = info->ai_next)
+        count++;
+    struct addresses *addresses = addresses_new(count);
+    if (!addresses)
+        return NULL;
+    for (size_t i = 0; i < count; i++, found = found->ai_next) {
+        addresses->at[i].length = found->ai_addrlen;
+        memcpy(&addresses->at[i].storage, found->ai_addr, found->ai_addrlen);
+        address_set_port(&addresses->at[i], port);
+    }
+    return addresses;
+}
+
+static void answer(struct question *question)
+{
+    struct addrinfo hints = {.ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+
+    question->error = getaddrinfo(question->host, NULL, &hints, &found);
+    if (question->error)
+        return;
+    question->addresses = addresses_of(found, question->port);
+    if (!question->addresses)
+        question->error = EAI_MEMORY;
+    freeaddrinfo(found);
+}
+
+static void question_free(struct question *question)
+{
+    addresses_unref(question->addresses);
+    free(question->host);
+    free(question);
+}
+
+static void *resolver_thread(void *argument)
+{
+    struct resolver *resolver = argument;
+
+    pthread_mutex_lock(&resolver->mutex);
+    while (!resolver->ending) {
+        struct question *question = resolver->asked;
+        if (!question) {
+            pthread_cond_wait(&resolver->wake, &resolver->mutex);
+            continue;
+        }
+        resolver->asked = question->next;
+        if (!resolver->asked)
+            resolver->asked_last = &resolver->asked;
+        pthread_mutex_unlock(&resolver->mutex);
+        answer(question);
+        pthread_mutex_lock(&resolver->mutex);
+        question->next = resolver->answered;
+        resolver->answered = question;
+        eventfd_write(resolver->eventfd, 1);
+    }
+    pthread_mutex_unlock(&resolver->mutex);
+    return NULL;
+}
+
+static void wait_over(struct resolver_wait *wait, struct addresses *addresses, int error)
+{
+    resolver_forget(wait);
+    wait->handler(wait, addresses, error);
+}
+
+static void settle(struct resolver *resolver, struct question *question)
+{
+    struct name *name = question->name;
+
+    name->asking = false;
+    name->answered_ns = ring_now_ns(resolver->ring);
+    if (question->addresses) {
+        addresses_unref(name->addresses);
+        name->addresses = addresses_ref(question->addresses);
+    }
+    while (name->waits)
+        wait_over(name->waits, name->addresses, question->error);
+}
+
+static void answers_arrived(struct ring_op *op, int result, unsigned flags)
+{
+    struct resolver *resolver = (void *)((char *)op - offsetof(struct resolver, answers));
+    eventfd_t count;
+
+    if (result == -ECANCELED)
+        return;
+    eventfd_read(resolver->eventfd, &count);
+    pthread_mutex_lock(&resolver->mutex);
+    struct question *answered = resolver->answered;
+    resolver->answered = NULL;
+    pthread_mutex_unlock(&resolver->mutex);
+    ring_poll(resolver->ring, &resolver->answers, answers_arrived, resolver->eventfd, POLLIN);
+    while (answered) {
+        struct question *question = answered;
+        answered = question->next;
+        settle(resolver, question);
+        question_free(question);
+    }
+}
+
+int resolver_new(struct resolver **ret, struct ring *ring)
+{
+    struct resolver *resolver = calloc(1, sizeof(*resolver));
+    if (!resolver)
+        return -ENOMEM;
+    resolver->ring = ring;
+    resolver->asked_last = &resolver->asked;
+    resolver->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (resolver->eventfd < 0) {
+        int error = -errno;
+        free(resolver);
+        return error;
+    }
+    pthread_mutex_init(&resolver->mutex, NULL);
+    pthread_cond_init(&resolver->wake, NULL);
+    int error = pthread_create(&resolver->thread, NULL, resolver_thread, resolver);
+    if (error) {
+        close(resolver->eventfd);
+        free(resolver);
+        return -error;
+    }
+    ring_poll(ring, &resolver->answers, answers_arrived, resolver->eventfd, POLLIN);
+    *ret = resolver;
+    return 0;
+}
+
+static void cancelled(struct ring_op *op, int result, unsigned flags)
+{
+}
+
+bool resolver_stop(struct resolver *resolver)
+{
+    pthread_mutex_lock(&resolver->mutex);
+    resolver->ending = true;
+    pthread_cond_signal(&resolver->wake);
+    pthread_mutex_unlock(&resolver->mutex);
+    if (resolver->answers.in_flight && !resolver->cancel.in_flight)
+        ring_cancel(resolver->ring, &resolver->cancel, cancelled, resolver->eventfd);
+    return !resolver->answers.in_flight && !resolver->cancel.in_flight;
+}
+
+static void questions_free(struct question *question)
+{
+    while (question) {
+        struct question *next = question->next;
+        question_free(question);
+        question = next;
+    }
+}
+
+static void name_free(struct name *name)
+{
+    assert(!name->waits);
+    addresses_unref(name->addresses);
+    free(name->host);
+    free(name);
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (!resolver)
+        return;
+    pthread_join(resolver->thread, NULL);
+    questions_free(resolver->asked);
+    questions_free(resolver->answered);
+    while (resolver->names) {
+        struct name *name = resolver->names;
+        resolver->names = name->next;
+        name_free(name);
+    }
+    pthread_cond_destroy(&resolver->wake);
+    pthread_mutex_destroy(&resolver->mutex);
+    close(resolver->eventfd);
+    free(resolver);
+}
+
+/* Forgets the least recently used name that nobody waits for and that is not being asked. */
+static void evict(struct resolver *resolver)
+{
+    struct name **victim = NULL;
+    for (struct name **link = &resolver->names; *link; link = &(*link)->next)
+        if (!(*link)->waits && !(*link)->asking)
+            victim = link;
+    if (!victim)
+        return;
+    struct name *name = *victim;
+    *victim = name->next;
+    resolver->name_count--;
+    name_free(name);
+}
+
+static struct name *name_find(struct resolver *resolver, const char *host, uint32_t port)
+{
+    for (struct name **link = &resolver->names; *link; link = &(*link)->next) {
+        struct name *name = *link;
+        if (name->port != port || strcmp(name->host, host) != 0)
+            continue;
+        *link = name->next;
+        name->next = resolver->names;
+        resolver->names = name;
+        return name;
+    }
+    if (resolver->name_count == RESOLVER_NAMES_MAX)
+        evict(resolver);
+    struct name *name = calloc(1, sizeof(*name));
+    if (!name || !(name->host = strdup(host))) {
+        free(name);
+        return NULL;
+    }
+    name->port = port;
+    name->next = resolver->names;
+    resolver->names = name;
+    resolver->name_count++;
+    return name;
+}
+
+static int ask(struct resolver *resolver, struct name *name)
+{
+    struct question *question = calloc(1, sizeof(*question));
+    if (!question || !(question->host = strdup(name->host))) {
+        free(question);
+        return -ENOMEM;
+    }
+    question->name = name;
+    question->port = name->port;
+    name->asking = true;
+    pthread_mutex_lock(&resolver->mutex);
+    *resolver->asked_last = question;
+    resolver->asked_last = &question->next;
+    pthread_cond_signal(&resolver->wake);
+    pthread_mutex_unlock(&resolver->mutex);
+    return 0;
+}
+
+int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
+                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret)
+{
+    struct name *name = name_find(resolver, host, port);
+    if (!name)
+        return -ENOMEM;
+
+    bool fresh = name->answered_ns != 0 &&
+                 ring_now_ns(resolver->ring) - name->answered_ns < RESOLVER_FRESH_NS;
+    if (!name->asking && !(fresh && name->addresses) && ask(resolver, name) < 0)
+        return -ENOMEM;
+    if (name->addresses) {
+        *ret = addresses_ref(name->addresses);
+        return 0;
+    }
+    *wait = (struct resolver_wait){.handler = handler, .next = name->waits, .link = &name->waits};
+    if (wait->next)
+        wait->next->link = &wait->next;
+    name->waits = wait;
+    return -EAGAIN;
+}
+
+void resolver_forget(struct resolver_wait *wait)
+{
+    if (!wait->link)
+        return;
+    *wait->link = wait->next;
+    if (wait->next)
+        wait->next->link = wait->link;
+    wait->link = NULL;
+}

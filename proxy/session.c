@@ -1,0 +1,326 @@
+/* The life of a session; lane.c moves its bytes. */
+#include "proxy/session.h"
+
+#include "proxy/lane.h"
+#include "ring/socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+
+void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver,
+                   size_t max, const struct sessions_events *events, void *owner)
+{
+    *sessions = (struct sessions){
+        .ring = ring,
+        .resolver = resolver,
+        .events = events,
+        .owner = owner,
+    };
+    slab_init(&sessions->slab, sizeof(struct session), max);
+}
+
+void sessions_deinit(struct sessions *sessions)
+{
+    assert(!sessions->first);
+    slab_deinit(&sessions->slab);
+}
+
+size_t sessions_count(const struct sessions *sessions)
+{
+    return sessions->slab.used;
+}
+
+size_t sessions_room(const struct sessions *sessions)
+{
+    size_t taken = sessions->slab.used + sessions->spare;
+    return sessions->slab.max > taken ? sessions->slab.max - taken : 0;
+}
+
+static struct session *session_of_timer(struct ring_timer *timer)
+{
+    return (void *)((char *)timer - offsetof(struct session, timer));
+}
+
+static void set_timer(struct session *session, uint64_t after_ns, ring_timer_handler *handler)
+{
+    struct ring *ring = session->sessions->ring;
+    ring_timer_arm(ring, &session->timer, ring_now_ns(ring) + after_ns, handler);
+}
+
+/* Truncated streams do not end in good order. */
+static void side_deinit(struct side *side, bool whole)
+{
+    if (side->fd_write >= 0 && side->fd_write != side->fd)
+        ring_socket_close(side->fd_write);
+    if (side->fd < 0)
+        return;
+    if (whole)
+        ring_socket_close(side->fd);
+    else
+        ring_socket_reset(side->fd);
+}
+
+static void session_release(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    bool whole = reason_whole(session->reason);
+
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        lane_deinit(&session->lanes[i]);
+        side_deinit(&session->sides[i], whole);
+    }
+    *session->link = session->next;
+    if (session->next)
+        session->next->link = session->link;
+    slab_give(&sessions->slab, session);
+    sessions->events->released(sessions->owner);
+}
+
+void session_join(struct session *session)
+{
+    assert(session->state == SESSION_STOPPING);
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        const struct side *side = &session->sides[i];
+        const struct lane *lane = &session->lanes[i];
+        if (lane->receive.in_flight || lane->send.in_flight || side->watch.in_flight ||
+            side->cancel.in_flight || side->cancel_write.in_flight)
+            return;
+    }
+    if (session->dial.state != DIAL_IDLE)
+        return;
+    session_release(session);
+}
+
+static struct session *session_of_side(struct side *side)
+{
+    return (void *)((char *)(side - side->index) - offsetof(struct session, sides));
+}
+
+static void cancelled(struct ring_op *op, int result, unsigned flags)
+{
+    session_join(session_of_side((void *)((char *)op - offsetof(struct side, cancel))));
+}
+
+static void cancelled_write(struct ring_op *op, int result, unsigned flags)
+{
+    session_join(session_of_side((void *)((char *)op - offsetof(struct side, cancel_write))));
+}
+
+/* Cancels what is in flight on the descriptors of a side. */
+static void side_cancel(struct session *session, struct side *side)
+{
+    struct ring *ring = session->sessions->ring;
+    bool reads = session->lanes[side->index].receive.in_flight || side->watch.in_flight;
+    bool writes = session->lanes[!side->index].send.in_flight;
+
+    if (reads || (writes && side->fd_write == side->fd))
+        ring_cancel(ring, &side->cancel, cancelled, side->fd);
+    if (writes && side->fd_write != side->fd)
+        ring_cancel(ring, &side->cancel_write, cancelled_write, side->fd_write);
+}
+
+void session_stop(struct session *session, enum reason reason, int error)
+{
+    struct sessions *sessions = session->sessions;
+
+    if (session->state == SESSION_STOPPING)
+        return;
+    session->reason = (uint8_t)reason;
+    session->error = error;
+    sessions->events->ended(sessions->owner, session);
+    session->state = SESSION_STOPPING;
+    ring_timer_disarm(sessions->ring, &session->timer);
+    dial_stop(&session->dial);
+    for (unsigned i = 0; i < SIDE_COUNT; i++)
+        side_cancel(session, &session->sides[i]);
+    session_join(session);
+}
+
+void sessions_stop_all(struct sessions *sessions, enum reason reason)
+{
+    struct session *next;
+    for (struct session *session = sessions->first; session; session = next) {
+        next = session->next;
+        session_stop(session, reason, 0);
+    }
+}
+
+/* Nothing is received from this side now, so nothing else tells of its reset. A hang-up alone is no
+ * error: a Unix socket that was closed at the other end still holds what was sent before. */
+static void watched(struct ring_op *op, int result, unsigned flags)
+{
+    struct side *side = (void *)((char *)op - offsetof(struct side, watch));
+    struct session *session = session_of_side(side);
+
+    if (session->state == SESSION_STOPPING) {
+        session_join(session);
+    } else if (result < 0) {
+        session_stop(session, REASON_SYSTEM, result);
+    } else if (result & POLLERR) {
+        int error = ring_socket_error(side->fd);
+        if (session->state == SESSION_CONNECTING)
+            session_stop(session, REASON_INITIATOR_LEFT, error);
+        else
+            session_stop(session,
+                         side->index == SIDE_INITIATOR ? REASON_INITIATOR_RESET
+                                                       : REASON_TARGET_RESET,
+                         error);
+    } else if (session->lanes[side->index].state == LANE_ENDED) {
+        lane_sink_gone(&session->lanes[!side->index]);
+    }
+}
+
+void session_watch(struct session *session, struct side *side)
+{
+    if (side->watched || side->transport == TRANSPORT_FILE)
+        return;
+    side->watched = true;
+    ring_poll(session->sessions->ring, &side->watch, watched, side->fd, 0);
+}
+
+static void probe(struct session *session, struct side *side);
+
+static void probe_again(struct ring_timer *timer)
+{
+    struct session *session = session_of_timer(timer);
+
+    for (unsigned i = 0; i < SIDE_COUNT; i++)
+        if (session->lanes[i].state == LANE_ENDED) {
+            probe(session, &session->sides[i]);
+            return;
+        }
+}
+
+/* The lane that reads this side has ended. Is the other end still there to be written to? */
+static void probe(struct session *session, struct side *side)
+{
+    struct lane *towards = &session->lanes[!side->index];
+    int error;
+
+    if (side->transport == TRANSPORT_FILE)
+        return;
+    if (side->transport == TRANSPORT_TCP || !ring_socket_peer_gone(side->fd, &error)) {
+        session_watch(session, side);
+        if (side->transport == TRANSPORT_VSOCK)
+            set_timer(session, SESSION_PROBE_NS, probe_again);
+        return;
+    }
+    if (error)
+        session_stop(session,
+                     side->index == SIDE_INITIATOR ? REASON_INITIATOR_RESET : REASON_TARGET_RESET,
+                     error);
+    else
+        lane_sink_gone(towards);
+}
+
+static void finish(struct session *session)
+{
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        const struct side *sink = &session->sides[!i];
+        bool to_target = i == SIDE_INITIATOR;
+        if (sink->error) {
+            session_stop(session, to_target ? REASON_TARGET_RESET : REASON_INITIATOR_RESET,
+                         sink->error);
+            return;
+        }
+        if (session->lanes[i].lost) {
+            session_stop(session, to_target ? REASON_TARGET_GONE : REASON_INITIATOR_GONE, 0);
+            return;
+        }
+    }
+    session_stop(session, REASON_DONE, 0);
+}
+
+static void discarded_enough(struct ring_timer *timer)
+{
+    finish(session_of_timer(timer));
+}
+
+void session_lane_changed(struct session *session, struct lane *lane)
+{
+    const struct lane *other = &session->lanes[!lane->source];
+
+    if (lane->state == LANE_DISCARDING) {
+        if (other->state == LANE_ENDED && session->sides[!lane->source].error)
+            finish(session);
+        else
+            set_timer(session, SESSION_DISCARD_NS, discarded_enough);
+    } else if (other->state == LANE_ENDED) {
+        finish(session);
+    } else if (other->state != LANE_DISCARDING) {
+        probe(session, &session->sides[lane->source]);
+    }
+}
+
+static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
+                   int error)
+{
+    struct session *session = (void *)((char *)dial - offsetof(struct session, dial));
+    struct side *target = &session->sides[SIDE_TARGET];
+
+    if (session->state == SESSION_STOPPING) {
+        session_join(session);
+        return;
+    }
+    if (reason != REASON_NONE) {
+        session_stop(session, reason, error);
+        return;
+    }
+    target->fd = fd;
+    target->fd_write = fd;
+    target->transport = (uint8_t)transport;
+    session->state = SESSION_RELAYING;
+    ring_timer_disarm(session->sessions->ring, &session->timer);
+    for (unsigned i = 0; i < SIDE_COUNT; i++)
+        lane_start(&session->lanes[i]);
+}
+
+static void patience_over(struct ring_timer *timer)
+{
+    struct session *session = session_of_timer(timer);
+    session_watch(session, &session->sides[SIDE_INITIATOR]);
+}
+
+static void link_first(struct sessions *sessions, struct session *session)
+{
+    session->next = sessions->first;
+    session->link = &sessions->first;
+    if (session->next)
+        session->next->link = &session->next;
+    sessions->first = session;
+}
+
+int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
+                   enum transport transport)
+{
+    struct session *session = slab_take(&sessions->slab);
+    if (!session) {
+        ring_socket_reset(fd);
+        if (fd_write != fd)
+            ring_socket_close(fd_write);
+        return sessions->slab.used == sessions->slab.max ? -EAGAIN : -ENOMEM;
+    }
+    session->sessions = sessions;
+    session->route = route;
+    session->number = ++sessions->started;
+    session->state = SESSION_CONNECTING;
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
+        session->lanes[i].source = (uint8_t)i;
+    }
+    struct side *initiator = &session->sides[SIDE_INITIATOR];
+    initiator->fd = fd;
+    initiator->fd_write = fd_write;
+    initiator->transport = (uint8_t)transport;
+    link_first(sessions, session);
+    set_timer(session, SESSION_PATIENCE_NS, patience_over);
+
+    struct dial_options options = {
+        .target = &route->target_resolved,
+        .timeout_ns = route->connect_timeout_ns,
+        .keepalive_ns = route->keepalive_ns,
+    };
+    dial_start(&session->dial, sessions->ring, sessions->resolver, &options, dialed);
+    return 0;
+}

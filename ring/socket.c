@@ -1,0 +1,75 @@
+/* Direct calls on relayed descriptors. */
+#include "ring/socket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+int ring_socket_open(int domain, int type)
+{
+    int fd = socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int ring_socket_set(int fd, int level, int name, const void *value, socklen_t length)
+{
+    return setsockopt(fd, level, name, value, length) < 0 ? -errno : 0;
+}
+
+int ring_socket_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+bool ring_socket_peer_gone(int fd, int *ret_error)
+{
+    struct pollfd state = {.fd = fd};
+    int error = 0;
+    bool gone = poll(&state, 1, 0) > 0;
+
+    if (gone)
+        error = ring_socket_error(fd);
+    else if (send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+        gone = true;
+        error = errno == EPIPE ? 0 : -errno;
+    }
+    *ret_error = error;
+    return gone;
+}
+
+int ring_socket_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        return -errno;
+    return -error;
+}
+
+ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags)
+{
+    ssize_t count = recv(fd, bytes, length, flags | MSG_DONTWAIT);
+    return count < 0 ? -errno : count;
+}
+
+int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
+{
+    socklen_t length = sizeof(*ret);
+    if (getpeername(fd, (struct sockaddr *)ret, &length) < 0)
+        return -errno;
+    *ret_length = length;
+    return 0;
+}
+
+void ring_socket_close(int fd)
+{
+    close(fd);
+}
+
+void ring_socket_reset(int fd)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+}
