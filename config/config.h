@@ -1,8 +1,8 @@
-/* The configuration: text -> an immutable value. Guests, routes and policy; what the proxy needs to know
- * and nothing of how it works.
+/* The configuration: text -> an immutable value. Guests, routes and policy; what the proxy needs to
+ * know and nothing of how it works.
  *
- * A config owns its strings, guests and routes until config_free(). Reading never stops at the first
- * mistake: each is added to `problems`, and a config with problems must not be used to run.
+ * A config owns its strings, guests and routes until config_free(). Reading never stops at the
+ * first mistake: each is added to `problems`, and a config with problems must not be used to run.
  */
 #pragma once
 
@@ -34,8 +34,10 @@ struct guest {
 
 struct route_listen {
     struct endpoint written;
-    struct endpoint resolved; /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
-    uint32_t peer_cid;        /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
+    /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
+    struct endpoint resolved;
+    uint32_t peer_cid; /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
+    unsigned line;     /* of the entry */
 };
 
 struct route {
@@ -45,18 +47,21 @@ struct route {
     struct route_listen *listens; /* at least one */
     size_t listen_count;
 
-    struct endpoint target;          /* as written */
-    struct endpoint target_resolved; /* guest:NAME:PORT replaced by vsock:CID:PORT or vsock-mux:PATH:PORT */
+    struct endpoint target; /* as written */
+    /* guest:NAME:PORT replaced by vsock:CID:PORT or vsock-mux:PATH:PORT */
+    struct endpoint target_resolved;
 
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
     int backlog;                 /* default 4096 */
-    int mode;                    /* of a Unix listener's file; -1: as the umask says */
-    uid_t owner_uid;             /* (uid_t)-1: unchanged */
-    gid_t owner_gid;             /* (gid_t)-1: unchanged */
+
+    /* of the file of a unix or vsock-mux listener */
+    int mode;        /* -1: as the umask says */
+    uid_t owner_uid; /* (uid_t)-1: unchanged */
+    gid_t owner_gid; /* (gid_t)-1: unchanged */
 
     const char *file; /* NULL: from the command line */
-    unsigned line;
+    unsigned line;    /* of the section; of the command line: which of its routes, from 1 */
 };
 
 struct config {
@@ -68,6 +73,9 @@ struct config {
     size_t guest_count;
     struct route *routes;
     size_t route_count;
+
+    char **files; /* what was read, or was to be read, in this order */
+    size_t file_count;
 };
 
 #define CONFIG_PATH_DEFAULT "/etc/vsluice/vsluice.conf"
@@ -80,11 +88,13 @@ struct config_sources {
     size_t route_count;
 };
 
-/* Reads all sources and checks the whole. Always returns a config (what could be read, for reporting);
- * it may be used to run only when nothing was added to `problems`. NULL: out of memory. */
+/* Reads all sources and checks the whole. Always returns a config (what could be read, for
+ * reporting); it may be used to run only when nothing was added to `problems`. NULL: out of memory.
+ */
 struct config *config_read(const struct config_sources *sources, struct problems *problems);
 
 void config_free(struct config *config);
 
-/* Prints the routing table for people: name, listen, target, policy. */
+/* Prints the routing table for people: name, listen, target, policy. One row for each listen
+ * endpoint; of the policy what differs from the defaults. 0 or a negative errno. */
 int config_print(const struct config *config, FILE *stream);

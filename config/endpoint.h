@@ -1,5 +1,5 @@
-/* One address of any kind, as the user writes it (the endpoint grammar). A plain value: copied freely,
- * owns nothing, opens no socket, resolves no name.
+/* One address of any kind, as the user writes it (the endpoint grammar). A plain value: copied
+ * freely, owns nothing, opens no socket, resolves no name.
  */
 #pragma once
 
@@ -21,7 +21,8 @@ enum endpoint_role {
     ENDPOINT_TARGET,
 };
 
-/* The longest name: a DNS name of 253 bytes. A Unix path is at most 107 bytes (sun_path with its NUL). */
+/* The longest name: a DNS name of 253 bytes. A Unix path is at most 107 bytes (sun_path with its
+ * NUL). */
 #define ENDPOINT_NAME_BYTES      256
 #define ENDPOINT_UNIX_PATH_BYTES 108
 #define ENDPOINT_TEXT_BYTES      (ENDPOINT_NAME_BYTES + 32)
@@ -31,24 +32,43 @@ struct endpoint {
     uint32_t port; /* tcp, vsock, vsock-mux, guest */
     uint32_t cid;  /* vsock */
     int fd;        /* fd:N, else -1 */
-    /* tcp: host without brackets ("*": all addresses); unix: the path, or '@' and the abstract name;
-     * vsock-mux: the path; guest: its name; fd:NAME: the name of the inherited socket */
+    /* tcp: host without brackets ("*": all addresses), an IPv6 literal as inet_ntop(3) prints it;
+     * unix: the path, or '@' and the abstract name; vsock-mux: the path; guest: its name; fd:NAME:
+     * the name of the inherited socket */
     char name[ENDPOINT_NAME_BYTES];
 };
 
 #define ENDPOINT_ERROR_BYTES 512
 
-/* Reads one endpoint. `role` decides what is allowed (the table in vsluice.conf(5)): no `any` CID, no
- * port 0, no `*` and no `fd:` as a target; ports that cannot be named (vsock 4294967295) nowhere.
- * Returns 0; or -EINVAL with a sentence in `error` that names the wrong part and what would be right. */
+/* Reads one endpoint. `role` decides what is allowed (the table in vsluice.conf(5)): no `any` CID,
+ * no port 0, no `*` and no `fd:` as a target; ports that cannot be named (vsock 4294967295)
+ * nowhere. Returns 0; or -EINVAL with a sentence in `error` that names the wrong part and what
+ * would be right. */
 int endpoint_parse(const char *text, enum endpoint_role role, struct endpoint *ret,
                    char error[static ENDPOINT_ERROR_BYTES]);
 
-/* Prints the one canonical form, which endpoint_parse reads back to an equal value. Returns the length. */
+/* Reads the address of a guest, an endpoint without its port: vsock:CID (2 or more, `local` or
+ * `host`) or vsock-mux:/PATH. The port of *ret is 0. Errors as endpoint_parse. */
+int endpoint_guest_address_parse(const char *text, struct endpoint *ret,
+                                 char error[static ENDPOINT_ERROR_BYTES]);
+
+/* Does text begin with a kind and its colon, as every endpoint does? */
+bool endpoint_kind_leads(const char *text);
+
+/* Prints the one canonical form, which endpoint_parse reads back to an equal value. Returns the
+ * length. */
 size_t endpoint_format(const struct endpoint *endpoint, char text[static ENDPOINT_TEXT_BYTES]);
+
+/* Prints an endpoint as written and, where it names a guest, what it was resolved to:
+ * `guest:web1:80 (vsock:3:80)`. Returns the length. */
+#define ENDPOINT_PAIR_TEXT_BYTES (2 * ENDPOINT_TEXT_BYTES + 4)
+size_t endpoint_pair_format(const struct endpoint *written, const struct endpoint *resolved,
+                            char text[static ENDPOINT_PAIR_TEXT_BYTES]);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
-/* Do two listen endpoints claim the same address? Port 0 collides with nothing; `*` collides with every
- * TCP address of its port, `any` with every CID of its port; vsock-mux:/P:N with unix:/P_N. */
+/* Do two listen endpoints claim the same address? Port 0 collides with nothing; `*` collides with
+ * every TCP address of its port, 0.0.0.0 and [::] with every literal of their family, `any` with
+ * every CID of its port; vsock-mux:/P:N with unix:/P_N. What a host name stands for is not known
+ * here. */
 bool endpoint_collides(const struct endpoint *a, const struct endpoint *b);

@@ -2,9 +2,11 @@
 #include "proxy/allocator.h"
 #include "proxy/command.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const char help[] =
     "Usage: vsluice run [-c FILE] [LISTEN=TARGET ...]   relay until told to stop\n"
@@ -63,9 +65,18 @@ static const struct {
     {"-h", print_help},         {"version", print_version}, {"--version", print_version},
 };
 
+/* A descriptor opened later must not pass for a standard stream that was closed. */
+static void fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDWR);
+}
+
 int main(int argc, char **argv)
 {
     allocator_init();
+    fill_standard_streams();
     if (argc < 2) {
         fputs("vsluice: no command given\n", stderr);
         return command_usage("");

@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+#define JOIN_PATIENCE_S 1
 
 struct name {
     struct name *next; /* of all names, most recently used first */
@@ -218,7 +221,14 @@ void resolver_free(struct resolver *resolver)
 {
     if (!resolver)
         return;
-    pthread_join(resolver->thread, NULL);
+    /* A name service that hangs does not hold the exit: the thread keeps what it uses. */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += JOIN_PATIENCE_S;
+    if (pthread_timedjoin_np(resolver->thread, NULL, &until) != 0) {
+        pthread_detach(resolver->thread);
+        return;
+    }
     questions_free(resolver->asked);
     questions_free(resolver->answered);
     while (resolver->names) {

@@ -146,6 +146,18 @@ void sessions_stop_all(struct sessions *sessions, enum reason reason)
     }
 }
 
+static void side_broke(struct session *session, struct side *side, int error)
+{
+    if (session->state == SESSION_CONNECTING)
+        session_stop(session, REASON_INITIATOR_LEFT, error);
+    else
+        session_stop(session,
+                     side->index == SIDE_INITIATOR ? REASON_INITIATOR_RESET : REASON_TARGET_RESET,
+                     error);
+}
+
+static void watch(struct session *session, struct side *side);
+
 /* Nothing is received from this side now, so nothing else tells of its reset. A hang-up alone is no
  * error: a Unix socket that was closed at the other end still holds what was sent before. */
 static void watched(struct ring_op *op, int result, unsigned flags)
@@ -155,28 +167,27 @@ static void watched(struct ring_op *op, int result, unsigned flags)
 
     if (session->state == SESSION_STOPPING) {
         session_join(session);
-    } else if (result < 0) {
-        session_stop(session, REASON_SYSTEM, result);
-    } else if (result & POLLERR) {
-        int error = ring_socket_error(side->fd);
-        if (session->state == SESSION_CONNECTING)
-            session_stop(session, REASON_INITIATOR_LEFT, error);
-        else
-            session_stop(session,
-                         side->index == SIDE_INITIATOR ? REASON_INITIATOR_RESET
-                                                       : REASON_TARGET_RESET,
-                         error);
-    } else if (session->lanes[side->index].state == LANE_ENDED) {
-        lane_sink_gone(&session->lanes[!side->index]);
+        return;
     }
+    if (!(flags & RING_MORE) && result >= 0 && !(result & (POLLERR | POLLHUP)))
+        watch(session, side);
+    if (result < 0)
+        session_stop(session, REASON_SYSTEM, result);
+    else if (result & POLLERR)
+        side_broke(session, side, ring_socket_error(side->fd));
+    else if (result & POLLHUP && session->lanes[side->index].state == LANE_ENDED)
+        lane_sink_gone(&session->lanes[!side->index]);
+}
+
+static void watch(struct session *session, struct side *side)
+{
+    ring_watch(session->sessions->ring, &side->watch, watched, side->fd);
 }
 
 void session_watch(struct session *session, struct side *side)
 {
-    if (side->watched || side->transport == TRANSPORT_FILE)
-        return;
-    side->watched = true;
-    ring_poll(session->sessions->ring, &side->watch, watched, side->fd, 0);
+    if (!side->watch.in_flight && side->transport != TRANSPORT_FILE)
+        watch(session, side);
 }
 
 static void probe(struct session *session, struct side *side);
@@ -207,9 +218,7 @@ static void probe(struct session *session, struct side *side)
         return;
     }
     if (error)
-        session_stop(session,
-                     side->index == SIDE_INITIATOR ? REASON_INITIATOR_RESET : REASON_TARGET_RESET,
-                     error);
+        side_broke(session, side, error);
     else
         lane_sink_gone(towards);
 }

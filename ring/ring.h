@@ -128,9 +128,15 @@ void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
-/* result: the events that are there (poll(2)); POLLERR and POLLHUP are always asked for. */
+/* result: the events that are there (poll(2)); POLLERR, POLLHUP and POLLRDHUP are always asked for.
+ */
 void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                unsigned events);
+
+/* Watches for errors and hang-up (POLLERR, POLLHUP) for as long as it is in flight: a completion
+ * for each change, with the events there are by then. POLLRDHUP is told too, and stays set after
+ * the other end's end-of-file. */
+void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
 /* Cancels every operation on fd. Each ends with its own completion; this one's only tells that the
  * request was taken. */

@@ -251,6 +251,16 @@ void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int
     io_uring_sqe_set_data(sqe, op);
 }
 
+/* A multishot poll tells changes (it is edge-triggered); a single one would end at once on
+ * POLLRDHUP, which the kernel adds to every poll and which stays. */
+void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
+{
+    arm(ring, op, RING_OP_POLL, handler, fd);
+    struct io_uring_sqe *sqe = entry(ring);
+    io_uring_prep_poll_multishot(sqe, fd, 0);
+    io_uring_sqe_set_data(sqe, op);
+}
+
 void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
 {
     arm(ring, op, RING_OP_CANCEL, handler, fd);

@@ -1,0 +1,265 @@
+/* What can only be said when all is read: which guest a name means, what is missing, what excludes
+ * each other, what claims one address.
+ */
+#include "config/draft.h"
+
+#include "config/name.h"
+#include "vsock/vsock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The place of a key that the section has. */
+static struct place key_place(const struct section *section, enum key_id key)
+{
+    struct place place = section->place;
+
+    place.line = section->key_lines[key];
+    return place;
+}
+
+static struct place listen_place(const struct section *section, const struct route_listen *listen)
+{
+    struct place place = section->place;
+
+    place.line = listen->line;
+    return place;
+}
+
+/* The address of a guest whose own could not be read is of no kind that a guest has. */
+static bool has_address(const struct guest *guest)
+{
+    return guest->address.kind == ENDPOINT_VSOCK || guest->address.kind == ENDPOINT_VSOCK_MUX;
+}
+
+static void vmm_check(const struct draft *draft, const struct section *section,
+                      const struct guest *guest)
+{
+    struct place place = key_place(section, KEY_VMM);
+
+    if (guest->vmm == GUEST_VMM_AUTO || !has_address(guest))
+        return;
+    if (guest->vmm == GUEST_VMM_KERNEL && guest->address.kind != ENDPOINT_VSOCK)
+        draft_problem(draft, &place,
+                      "'kernel' needs an address 'vsock:CID', and this guest's is a vsock-mux; "
+                      "name its VMM, or 'auto'");
+    if (guest->vmm != GUEST_VMM_KERNEL && guest->address.kind != ENDPOINT_VSOCK_MUX)
+        draft_problem(draft, &place,
+                      "only 'kernel' or 'auto' goes with an address 'vsock:CID'; "
+                      "other VMMs need 'vsock-mux:/PATH'");
+}
+
+static void guest_check(const struct draft *draft, const struct section *section)
+{
+    if (!section->key_lines[KEY_ADDRESS] && !section->lost)
+        draft_problem(draft, &section->place,
+                      "this guest has no 'address'; add one, such as 'address = vsock:3'");
+    vmm_check(draft, section, &draft->config->guests[section->index]);
+}
+
+/* The guest that an endpoint names. NULL: there is none, and a problem was added. */
+static const struct guest *guest_find(const struct draft *draft, const struct endpoint *endpoint,
+                                      const struct place *place)
+{
+    const struct config *config = draft->config;
+    struct name_search search;
+
+    name_search_init(&search, endpoint->name);
+    for (size_t i = 0; i < config->guest_count; i++) {
+        if (strcmp(config->guests[i].name, endpoint->name) == 0)
+            return &config->guests[i];
+        name_search_offer(&search, config->guests[i].name);
+    }
+    if (search.best)
+        draft_problem(draft, place, "there is no guest '%s'; did you mean '%s'?", endpoint->name,
+                      search.best);
+    else
+        draft_problem(draft, place, "there is no guest '%s'; add a section [guest %s]",
+                      endpoint->name, endpoint->name);
+    return NULL;
+}
+
+static void target_resolve(const struct draft *draft, const struct section *section,
+                           struct route *route)
+{
+    struct place place = key_place(section, KEY_TARGET);
+
+    route->target_resolved = route->target;
+    if (route->target.kind != ENDPOINT_GUEST)
+        return;
+    route->guest = guest_find(draft, &route->target, &place);
+    if (route->guest && has_address(route->guest)) {
+        route->target_resolved = route->guest->address;
+        route->target_resolved.port = route->target.port;
+    }
+}
+
+/* A listener for what a vsock-mux guest dials: the VMM's name for the port must be one. */
+static void mux_listen_check(const struct draft *draft, const struct place *place,
+                             const struct route_listen *listen)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+    size_t length =
+        (size_t)snprintf(NULL, 0, "%s_%u", listen->resolved.name, listen->resolved.port);
+
+    endpoint_format(&listen->written, text);
+    if (listen->resolved.port == 0)
+        draft_problem(draft, place,
+                      "'%s' needs a port: what a vsock-mux guest dials is a number from 1", text);
+    else if (length >= ENDPOINT_UNIX_PATH_BYTES)
+        draft_problem(draft, place,
+                      "'%s' binds '%s_%u', too long by %zu bytes; give the guest a shorter path",
+                      text, listen->resolved.name, listen->resolved.port,
+                      length + 1 - ENDPOINT_UNIX_PATH_BYTES);
+}
+
+static void listen_resolve(const struct draft *draft, const struct section *section,
+                           struct route_listen *listen)
+{
+    struct place place = listen_place(section, listen);
+    const struct guest *guest;
+
+    if (listen->written.kind != ENDPOINT_GUEST)
+        return;
+    guest = guest_find(draft, &listen->written, &place);
+    if (!guest || !has_address(guest))
+        return;
+    listen->resolved = guest->address;
+    listen->resolved.port = listen->written.port;
+    if (guest->address.kind == ENDPOINT_VSOCK) {
+        listen->resolved.cid = VSOCK_CID_ANY;
+        listen->peer_cid = guest->address.cid;
+    } else {
+        mux_listen_check(draft, &place, listen);
+    }
+}
+
+/* Does the listener make a file? One that could not be resolved might. */
+static bool has_file(const struct route_listen *listen)
+{
+    switch (listen->resolved.kind) {
+    case ENDPOINT_UNIX: return listen->resolved.name[0] == '/';
+    case ENDPOINT_VSOCK_MUX:
+    case ENDPOINT_GUEST: return true;
+    default: return false;
+    }
+}
+
+static void file_key_check(const struct draft *draft, const struct section *section,
+                           enum key_id key, const char *name)
+{
+    const struct route *route = &draft->config->routes[section->index];
+    struct place place = key_place(section, key);
+
+    if (!place.line || route->listen_count == 0)
+        return;
+    for (size_t i = 0; i < route->listen_count; i++) {
+        if (has_file(&route->listens[i]))
+            return;
+    }
+    draft_problem(draft, &place,
+                  "'%s' is for listeners with a path, unix:/PATH or vsock-mux:/PATH:PORT, and this "
+                  "route has none; remove it",
+                  name);
+}
+
+static void route_check(const struct draft *draft, const struct section *section)
+{
+    struct route *route = &draft->config->routes[section->index];
+
+    if (!section->key_lines[KEY_LISTEN] && !section->lost)
+        draft_problem(draft, &section->place,
+                      "this route has no 'listen'; add one, such as 'listen = tcp:127.0.0.1:8080'");
+    if (!section->key_lines[KEY_TARGET] && !section->lost)
+        draft_problem(draft, &section->place,
+                      "this route has no 'target'; add one, such as 'target = vsock:3:80'");
+    target_resolve(draft, section, route);
+    for (size_t i = 0; i < route->listen_count; i++)
+        listen_resolve(draft, section, &route->listens[i]);
+    file_key_check(draft, section, KEY_MODE, "mode");
+    file_key_check(draft, section, KEY_OWNER, "owner");
+    if (route->connect_timeout_ns == 0)
+        route->connect_timeout_ns = draft->connect_timeout_ns;
+}
+
+/* A listen endpoint and who has it. */
+struct claim {
+    const struct section *section;
+    const struct route *route;
+    const struct route_listen *listen;
+};
+
+/* All of them in the order of reading. NULL with a count: out of memory. */
+static struct claim *claims_new(const struct draft *draft, size_t *ret_count)
+{
+    const struct config *config = draft->config;
+    struct claim *claims;
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->route_count; i++)
+        count += config->routes[i].listen_count;
+    *ret_count = count;
+    claims = count ? reallocarray(NULL, count, sizeof(*claims)) : NULL;
+    if (!claims)
+        return NULL;
+
+    *ret_count = 0;
+    for (size_t i = 0; i < draft->section_count; i++) {
+        const struct section *section = &draft->sections[i];
+        if (section->kind != SECTION_ROUTE || section->duplicate)
+            continue;
+        const struct route *route = &config->routes[section->index];
+        for (size_t j = 0; j < route->listen_count; j++)
+            claims[(*ret_count)++] = (struct claim){section, route, &route->listens[j]};
+    }
+    return claims;
+}
+
+static void collision_report(const struct draft *draft, const struct claim *first,
+                             const struct claim *second)
+{
+    struct place place = listen_place(second->section, second->listen);
+    struct place place_first = listen_place(first->section, first->listen);
+    char text[ENDPOINT_PAIR_TEXT_BYTES];
+    char text_first[ENDPOINT_PAIR_TEXT_BYTES];
+    char place_text[PLACE_TEXT_BYTES];
+
+    endpoint_pair_format(&second->listen->written, &second->listen->resolved, text);
+    endpoint_pair_format(&first->listen->written, &first->listen->resolved, text_first);
+    draft_problem(draft, &place,
+                  "'%s' is claimed already by '%s' of route '%s' at %s; choose another address",
+                  text, text_first, first->route->name, place_format(&place_first, place_text));
+}
+
+/* Reports each listen endpoint that claims what an earlier one has; once. */
+static void collisions_check(struct draft *draft)
+{
+    size_t count;
+    struct claim *claims = claims_new(draft, &count);
+
+    if (!claims) {
+        draft->exhausted |= count > 0;
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (endpoint_collides(&claims[i].listen->resolved, &claims[j].listen->resolved)) {
+                collision_report(draft, &claims[j], &claims[i]);
+                break;
+            }
+        }
+    }
+    free(claims);
+}
+
+void draft_check(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->section_count; i++) {
+        const struct section *section = &draft->sections[i];
+        if (section->kind == SECTION_GUEST && !section->duplicate)
+            guest_check(draft, section);
+        if (section->kind == SECTION_ROUTE && !section->duplicate)
+            route_check(draft, section);
+    }
+    collisions_check(draft);
+}

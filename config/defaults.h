@@ -1,0 +1,10 @@
+/* What holds where the configuration says nothing. */
+#pragma once
+
+#include <stdint.h>
+
+#define DEFAULT_NS_PER_S           UINT64_C(1000000000)
+#define DEFAULT_DRAIN_TIMEOUT_NS   (30 * DEFAULT_NS_PER_S)
+#define DEFAULT_CONNECT_TIMEOUT_NS (5 * DEFAULT_NS_PER_S)
+#define DEFAULT_KEEPALIVE_NS       (60 * DEFAULT_NS_PER_S)
+#define DEFAULT_BACKLOG            4096

@@ -1,0 +1,146 @@
+/* Growing a configuration, and telling of its mistakes. */
+#include "config/draft.h"
+
+#include "config/defaults.h"
+#include "vsock/vsock.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *array_grow(void *array, size_t count, size_t element_bytes)
+{
+    size_t room = count < 4 ? 4 : 2 * count;
+
+    if (count != 0 && (count < 4 || (count & (count - 1)) != 0))
+        return array; /* room is a power of two, and not used up */
+    return reallocarray(array, room, element_bytes);
+}
+
+struct section *draft_section_add(struct draft *draft, enum section_kind kind,
+                                  const struct place *place)
+{
+    struct section *sections =
+        array_grow(draft->sections, draft->section_count, sizeof(*draft->sections));
+
+    if (!sections) {
+        draft->exhausted = true;
+        return NULL;
+    }
+    draft->sections = sections;
+    struct section *section = &sections[draft->section_count++];
+    *section = (struct section){.kind = kind, .place = *place};
+    return section;
+}
+
+struct guest *draft_guest_add(struct draft *draft, const char *name)
+{
+    struct config *config = draft->config;
+    struct guest *guests = array_grow(config->guests, config->guest_count, sizeof(*guests));
+    char *copy = strdup(name);
+
+    if (guests)
+        config->guests = guests;
+    if (!guests || !copy) {
+        draft->exhausted = true;
+        free(copy);
+        return NULL;
+    }
+    struct guest *guest = &guests[config->guest_count++];
+    *guest = (struct guest){
+        .name = copy,
+        .address = {.fd = -1},
+        .vmm = GUEST_VMM_AUTO,
+        .file = draft->place.file,
+        .line = draft->place.line,
+    };
+    return guest;
+}
+
+struct route *draft_route_add(struct draft *draft, const char *name)
+{
+    struct config *config = draft->config;
+    struct route *routes = array_grow(config->routes, config->route_count, sizeof(*routes));
+    char *copy = strdup(name);
+
+    if (routes)
+        config->routes = routes;
+    if (!routes || !copy) {
+        draft->exhausted = true;
+        free(copy);
+        return NULL;
+    }
+    struct route *route = &routes[config->route_count++];
+    *route = (struct route){
+        .name = copy,
+        .target = {.fd = -1},
+        .target_resolved = {.fd = -1},
+        .keepalive_ns = DEFAULT_KEEPALIVE_NS,
+        .backlog = DEFAULT_BACKLOG,
+        .mode = -1,
+        .owner_uid = (uid_t)-1,
+        .owner_gid = (gid_t)-1,
+        .file = draft->place.file,
+        .line = draft->place.line,
+    };
+    return route;
+}
+
+struct route_listen *draft_listen_add(struct draft *draft, struct route *route,
+                                      const struct endpoint *endpoint)
+{
+    struct route_listen *listens =
+        array_grow(route->listens, route->listen_count, sizeof(*listens));
+
+    if (!listens) {
+        draft->exhausted = true;
+        return NULL;
+    }
+    route->listens = listens;
+    struct route_listen *listen = &listens[route->listen_count++];
+    *listen = (struct route_listen){
+        .written = *endpoint,
+        .resolved = *endpoint,
+        .peer_cid = VSOCK_CID_ANY,
+        .line = draft->place.line,
+    };
+    return listen;
+}
+
+struct guest *draft_guest(const struct draft *draft)
+{
+    return &draft->config->guests[draft->current->index];
+}
+
+struct route *draft_route(const struct draft *draft)
+{
+    return &draft->config->routes[draft->current->index];
+}
+
+void draft_problem(const struct draft *draft, const struct place *place, const char *format, ...)
+{
+    char *sentence = NULL;
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vasprintf(&sentence, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        sentence = NULL;
+    if (place->argument)
+        problems_add(draft->problems, NULL, place->line, "'%s': %s", place->argument,
+                     sentence ? sentence : "");
+    else
+        problems_add(draft->problems, place->file, place->line, "%s", sentence ? sentence : "");
+    free(sentence);
+}
+
+const char *place_format(const struct place *place, char text[static PLACE_TEXT_BYTES])
+{
+    if (place->argument)
+        snprintf(text, PLACE_TEXT_BYTES, "'%s' on the command line", place->argument);
+    else
+        snprintf(text, PLACE_TEXT_BYTES, "%s:%u", place->file, place->line);
+    return text;
+}

@@ -1,0 +1,28 @@
+/* The keys of all sections: which there are, and what their values mean. */
+#pragma once
+
+struct draft;
+struct reader_assignment;
+
+enum key_id {
+    KEY_WORKERS,
+    KEY_SESSIONS_MAX,
+    KEY_DRAIN_TIMEOUT,
+    KEY_GLOBAL_CONNECT_TIMEOUT,
+    KEY_ADDRESS,
+    KEY_VMM,
+    KEY_LISTEN,
+    KEY_TARGET,
+    KEY_CONNECT_TIMEOUT,
+    KEY_KEEPALIVE,
+    KEY_BACKLOG,
+    KEY_MODE,
+    KEY_OWNER,
+    KEY_COUNT,
+};
+
+/* Reads one assignment of the current section into the draft. */
+void key_assign(struct draft *draft, const struct reader_assignment *assignment);
+
+/* What was assigned last is complete: an assignment, a section or the end of the file follows. */
+void key_settle(struct draft *draft);

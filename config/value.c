@@ -1,0 +1,239 @@
+/* Numbers, durations, endpoints, modes: one setter for each key. */
+#include "config/value.h"
+
+#include "config/name.h"
+#include "config/owner.h"
+#include "config/units.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKERS_MAX      1024
+#define SESSIONS_MAX     10000000
+#define BACKLOG_MAX      65535
+#define NS_PER_S         UINT64_C(1000000000)
+#define KEEPALIVE_NS_MAX (9 * 3600 * NS_PER_S) /* TCP_KEEPIDLE takes 32767 s (tcp(7)) */
+
+#define PROBLEM(draft, ...) draft_problem(draft, &(draft)->place, __VA_ARGS__)
+
+static void value_refuse(struct draft *draft, const char *value)
+{
+    PROBLEM(draft, "'%s' is no value of '%s'; give it %s", value, draft->key->name,
+            draft->key->form);
+}
+
+/* False: refused. */
+static bool number_read(struct draft *draft, const char *value, unsigned min, unsigned max,
+                        unsigned *ret)
+{
+    uint64_t number = 0;
+
+    for (const char *c = value; *c; c++) {
+        if (*c < '0' || *c > '9' || number > max) {
+            value_refuse(draft, value);
+            return false;
+        }
+        number = number * 10 + (uint64_t)(*c - '0');
+    }
+    if (number < min || number > max) {
+        value_refuse(draft, value);
+        return false;
+    }
+    *ret = (unsigned)number;
+    return true;
+}
+
+/* False: refused. */
+static bool duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
+                          uint64_t *ret_ns)
+{
+    uint64_t ns;
+    int r = duration_parse(value, &ns);
+
+    if (r == -EINVAL && value[strspn(value, "0123456789")] == '\0') {
+        PROBLEM(draft, "'%s' of '%s' has no unit; write '%ss', or end it with ms, m or h", value,
+                draft->key->name, value);
+        return false;
+    }
+    if (r == -ERANGE && max_ns == UINT64_MAX) {
+        PROBLEM(draft, "'%s' of '%s' is more than a year; give it %s", value, draft->key->name,
+                draft->key->form);
+        return false;
+    }
+    if (r < 0 || ns < min_ns || ns > max_ns) {
+        value_refuse(draft, value);
+        return false;
+    }
+    *ret_ns = ns;
+    return true;
+}
+
+void workers_set(struct draft *draft, const char *value)
+{
+    number_read(draft, value, 0, WORKERS_MAX, &draft->config->workers);
+}
+
+void sessions_max_set(struct draft *draft, const char *value)
+{
+    number_read(draft, value, 0, SESSIONS_MAX, &draft->config->sessions_max);
+}
+
+void drain_timeout_set(struct draft *draft, const char *value)
+{
+    duration_read(draft, value, 0, UINT64_MAX, &draft->config->drain_timeout_ns);
+}
+
+void global_connect_timeout_set(struct draft *draft, const char *value)
+{
+    duration_read(draft, value, 1, UINT64_MAX, &draft->connect_timeout_ns);
+}
+
+void address_set(struct draft *draft, const char *value)
+{
+    char error[ENDPOINT_ERROR_BYTES];
+
+    if (endpoint_guest_address_parse(value, &draft_guest(draft)->address, error) < 0)
+        PROBLEM(draft, "%s", error);
+}
+
+static const char *const vmm_names[] = {
+    [GUEST_VMM_AUTO] = "auto",
+    [GUEST_VMM_KERNEL] = "kernel",
+    [GUEST_VMM_FIRECRACKER] = "firecracker",
+    [GUEST_VMM_CLOUD_HYPERVISOR] = "cloud-hypervisor",
+    [GUEST_VMM_VHOST_DEVICE] = "vhost-device",
+    [GUEST_VMM_LIBKRUN] = "libkrun",
+};
+
+#define VMM_COUNT (sizeof(vmm_names) / sizeof(vmm_names[0]))
+
+void vmm_set(struct draft *draft, const char *value)
+{
+    struct name_search search;
+
+    name_search_init(&search, value);
+    for (size_t i = 0; i < VMM_COUNT; i++) {
+        if (strcmp(vmm_names[i], value) == 0) {
+            draft_guest(draft)->vmm = (enum guest_vmm)i;
+            return;
+        }
+        name_search_offer(&search, vmm_names[i]);
+    }
+    if (search.best)
+        PROBLEM(draft, "'%s' is no value of 'vmm'; did you mean '%s'?", value, search.best);
+    else
+        value_refuse(draft, value);
+}
+
+/* The length of the endpoint that `text` begins with. A blank ends it: in a path, which may hold
+ * blanks, only where another endpoint follows. */
+static size_t endpoint_length(const char *text)
+{
+    bool is_path = strncmp(text, "unix:", 5) == 0 || strncmp(text, "vsock-mux:", 10) == 0;
+    size_t length = 0;
+
+    for (;;) {
+        while (text[length] && !isspace((unsigned char)text[length]))
+            length++;
+        size_t next = length;
+        while (isspace((unsigned char)text[next]))
+            next++;
+        if (!text[next] || !is_path || endpoint_kind_leads(text + next))
+            return length;
+        length = next;
+    }
+}
+
+static void listen_one_set(struct draft *draft, const char *text)
+{
+    struct endpoint endpoint;
+    char error[ENDPOINT_ERROR_BYTES];
+
+    if (endpoint_parse(text, ENDPOINT_LISTEN, &endpoint, error) < 0)
+        PROBLEM(draft, "%s", error);
+    else
+        draft_listen_add(draft, draft_route(draft), &endpoint);
+}
+
+void listen_set(struct draft *draft, const char *value)
+{
+    while (*value) {
+        size_t length = endpoint_length(value);
+        char *text = strndup(value, length);
+        if (!text) {
+            draft->exhausted = true;
+            return;
+        }
+        listen_one_set(draft, text);
+        free(text);
+        value += length;
+        while (isspace((unsigned char)*value))
+            value++;
+    }
+}
+
+void target_set(struct draft *draft, const char *value)
+{
+    size_t length = endpoint_length(value);
+    char error[ENDPOINT_ERROR_BYTES];
+
+    if (value[length]) {
+        while (isspace((unsigned char)value[length]))
+            length++;
+        PROBLEM(draft, "'target' holds one endpoint; remove '%s'", value + length);
+    } else if (endpoint_parse(value, ENDPOINT_TARGET, &draft_route(draft)->target, error) < 0) {
+        PROBLEM(draft, "%s", error);
+    }
+}
+
+void connect_timeout_set(struct draft *draft, const char *value)
+{
+    duration_read(draft, value, 1, UINT64_MAX, &draft_route(draft)->connect_timeout_ns);
+}
+
+void keepalive_set(struct draft *draft, const char *value)
+{
+    if (strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
+        draft_route(draft)->keepalive_ns = 0;
+    else
+        duration_read(draft, value, NS_PER_S, KEEPALIVE_NS_MAX, &draft_route(draft)->keepalive_ns);
+}
+
+void backlog_set(struct draft *draft, const char *value)
+{
+    unsigned backlog;
+
+    if (number_read(draft, value, 1, BACKLOG_MAX, &backlog))
+        draft_route(draft)->backlog = (int)backlog;
+}
+
+void mode_set(struct draft *draft, const char *value)
+{
+    int mode = 0;
+
+    for (const char *c = value; *c; c++) {
+        if (*c < '0' || *c > '7' || mode > 0777) {
+            value_refuse(draft, value);
+            return;
+        }
+        mode = mode * 8 + (*c - '0');
+    }
+    if (mode > 0777)
+        value_refuse(draft, value);
+    else
+        draft_route(draft)->mode = mode;
+}
+
+void owner_set(struct draft *draft, const char *value)
+{
+    struct route *route = draft_route(draft);
+    char error[OWNER_ERROR_BYTES];
+    int r = owner_parse(value, &route->owner_uid, &route->owner_gid, error);
+
+    if (r == -ENOMEM)
+        draft->exhausted = true;
+    else if (r < 0)
+        PROBLEM(draft, "%s", error);
+}

@@ -1,0 +1,32 @@
+/* The values of keys: text into the config. Each setter reads one value of draft->key into what the
+ * current section describes, or adds a problem at the place of the draft. */
+#pragma once
+
+#include "config/draft.h"
+
+enum key_arity {
+    KEY_SINGLE,
+    KEY_LIST, /* may be given again, and continued on indented lines */
+};
+
+struct key {
+    const char *name;
+    enum section_kind section;
+    enum key_arity arity;
+    void (*set)(struct draft *draft, const char *value);
+    const char *form; /* what a value is, for messages: "give it FORM" */
+};
+
+void workers_set(struct draft *draft, const char *value);
+void sessions_max_set(struct draft *draft, const char *value);
+void drain_timeout_set(struct draft *draft, const char *value);
+void global_connect_timeout_set(struct draft *draft, const char *value);
+void address_set(struct draft *draft, const char *value);
+void vmm_set(struct draft *draft, const char *value);
+void listen_set(struct draft *draft, const char *value);
+void target_set(struct draft *draft, const char *value);
+void connect_timeout_set(struct draft *draft, const char *value);
+void keepalive_set(struct draft *draft, const char *value);
+void backlog_set(struct draft *draft, const char *value);
+void mode_set(struct draft *draft, const char *value);
+void owner_set(struct draft *draft, const char *value);
