@@ -40,15 +40,22 @@ static bool in_flight(const struct dial *dial)
     return dial->connect.in_flight || dial->greet.in_flight || dial->cancel.in_flight;
 }
 
+/* With a reset: it may have connected after all, and an empty stream must not look like a whole
+ * one. */
+static void abandon(struct dial *dial)
+{
+    if (dial->fd >= 0)
+        ring_socket_reset(dial->fd);
+    dial->fd = -1;
+}
+
 static void rest(struct dial *dial)
 {
     ring_timer_disarm(dial->ring, &dial->timer);
     resolver_forget(&dial->wait);
     addresses_unref(dial->addresses);
     dial->addresses = NULL;
-    if (dial->fd >= 0)
-        ring_socket_close(dial->fd);
-    dial->fd = -1;
+    abandon(dial);
     dial->state = DIAL_IDLE;
 }
 
@@ -79,9 +86,7 @@ static void leave(struct dial *dial)
         dial->handler(dial, -1, TRANSPORT_TCP, REASON_NONE, 0);
         return;
     }
-    if (dial->fd >= 0)
-        ring_socket_close(dial->fd);
-    dial->fd = -1;
+    abandon(dial);
     bool more = dial->addresses && dial->address_index + 1 < dial->addresses->count;
     if (more && ring_now_ns(dial->ring) < dial->deadline_ns) {
         dial->address_index++;
@@ -154,8 +159,7 @@ static void backlog_full(struct dial *dial)
     dial->retry_ns = dial->retry_ns ? dial->retry_ns * 2 : RETRY_NS_MIN;
     if (dial->retry_ns > RETRY_NS_MAX)
         dial->retry_ns = RETRY_NS_MAX;
-    ring_socket_close(dial->fd);
-    dial->fd = -1;
+    abandon(dial);
     dial->state = DIAL_RETRYING;
     uint64_t at_ns = now_ns + dial->retry_ns;
     ring_timer_arm(dial->ring, &dial->timer, at_ns < dial->deadline_ns ? at_ns : dial->deadline_ns,

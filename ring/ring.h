@@ -50,6 +50,9 @@ enum ring_op_kind {
     RING_OP_SEND,
     RING_OP_CONNECT,
     RING_OP_POLL,
+    RING_OP_POLL_ON,     /* a poll that goes on as a multishot one */
+    RING_OP_POLL_ENDING, /* which has told what was asked for, and was cancelled */
+    RING_OP_WATCH,
     RING_OP_CANCEL,
 };
 
@@ -60,6 +63,7 @@ struct ring_op {
     int fd;
     uint8_t kind;
     bool in_flight;
+    uint16_t events; /* of a poll: asked for; when it is ending: told */
 };
 
 struct ring_options {
@@ -128,8 +132,8 @@ void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
-/* result: the events that are there (poll(2)); POLLERR, POLLHUP and POLLRDHUP are always asked for.
- */
+/* Waits for one of the events (poll(2)), an error or a hang-up. result: those that are there;
+ * POLLRDHUP alone ends the wait only where it is asked for. */
 void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                unsigned events);
 

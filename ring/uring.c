@@ -144,7 +144,8 @@ static void drain(struct ring *ring, struct batch *batch)
 
     while ((count = io_uring_peek_batch_cqe(&ring->uring, cqes, 64)) > 0) {
         for (unsigned i = 0; i < count; i++)
-            take(ring, batch, cqes[i]);
+            if (io_uring_cqe_get_data(cqes[i]))
+                take(ring, batch, cqes[i]);
         io_uring_cq_advance(&ring->uring, count);
     }
 }
@@ -246,6 +247,7 @@ void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int
                unsigned events)
 {
     arm(ring, op, RING_OP_POLL, handler, fd);
+    op->events = (uint16_t)(events | POLLERR | POLLHUP | POLLNVAL);
     struct io_uring_sqe *sqe = entry(ring);
     io_uring_prep_poll_add(sqe, fd, events);
     io_uring_sqe_set_data(sqe, op);
@@ -255,7 +257,7 @@ void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int
  * POLLRDHUP, which the kernel adds to every poll and which stays. */
 void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
 {
-    arm(ring, op, RING_OP_POLL, handler, fd);
+    arm(ring, op, RING_OP_WATCH, handler, fd);
     struct io_uring_sqe *sqe = entry(ring);
     io_uring_prep_poll_multishot(sqe, fd, 0);
     io_uring_sqe_set_data(sqe, op);
@@ -286,12 +288,61 @@ static int connect_result(const struct ring_op *op, int result)
     return result;
 }
 
+static void poll_on(struct ring *ring, struct ring_op *op)
+{
+    op->kind = RING_OP_POLL_ON;
+    struct io_uring_sqe *sqe = entry(ring);
+    io_uring_prep_poll_multishot(sqe, op->fd, op->events);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void poll_end(struct ring *ring, struct ring_op *op, unsigned told)
+{
+    op->kind = RING_OP_POLL_ENDING;
+    op->events = (uint16_t)told;
+    struct io_uring_sqe *sqe = entry(ring);
+    io_uring_prep_cancel(sqe, op, 0);
+    io_uring_sqe_set_data(sqe, NULL);
+}
+
+/* The kernel adds POLLRDHUP to every poll, and it stays set once the other end has half-closed: a
+ * poll for anything else would then end at once, again and again. A multishot poll is
+ * edge-triggered: it tells it once and waits on. So such a poll goes on as a multishot one, which
+ * is cancelled when it has told what was asked for.
+ *
+ * Returns whether the poll is over; *result is then what the handler is told. */
+static bool poll_over(struct ring *ring, struct ring_op *op, int *result, unsigned flags)
+{
+    bool more = flags & RING_MORE;
+    bool told = *result > 0 && (*result & op->events);
+
+    if (op->kind == RING_OP_POLL_ENDING) {
+        *result = op->events;
+        return !more;
+    }
+    if (more && told)
+        poll_end(ring, op, (unsigned)*result);
+    else if (!more && !told && *result >= 0)
+        poll_on(ring, op);
+    else
+        return !more;
+    return false;
+}
+
+static bool is_poll(const struct ring_op *op)
+{
+    return op->kind == RING_OP_POLL || op->kind == RING_OP_POLL_ON ||
+           op->kind == RING_OP_POLL_ENDING;
+}
+
 static void dispatch(struct ring *ring, const struct completion *completion)
 {
     struct ring_op *op = completion->op;
     int result = completion->result;
 
     assert(op->in_flight);
+    if (is_poll(op) && !poll_over(ring, op, &result, completion->flags))
+        return;
     if (!(completion->flags & RING_MORE)) {
         op->in_flight = false;
         ring->in_flight--;
