@@ -136,8 +136,11 @@ static void attempt_expired(struct ring_timer *timer)
         break;
     case DIAL_GREETING: attempt_failed(dial, REASON_MUX_SILENT, -ETIMEDOUT); break;
     default:
-        attempt_failed(dial, reason_of_connect(address_transport(current(dial)), -ETIMEDOUT),
-                       -ETIMEDOUT);
+        if (dial->retry_ns)
+            attempt_failed(dial, REASON_TARGET_BUSY, -EAGAIN);
+        else
+            attempt_failed(dial, reason_of_connect(address_transport(current(dial)), -ETIMEDOUT),
+                           -ETIMEDOUT);
         break;
     }
 }
@@ -152,10 +155,6 @@ static void backlog_full(struct dial *dial)
 {
     uint64_t now_ns = ring_now_ns(dial->ring);
 
-    if (now_ns >= dial->deadline_ns) {
-        attempt_failed(dial, REASON_TARGET_BUSY, -EAGAIN);
-        return;
-    }
     dial->retry_ns = dial->retry_ns ? dial->retry_ns * 2 : RETRY_NS_MIN;
     if (dial->retry_ns > RETRY_NS_MAX)
         dial->retry_ns = RETRY_NS_MAX;

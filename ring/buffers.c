@@ -88,6 +88,20 @@ void buffers_hold(struct buffers *buffers, unsigned buffer)
     buffers->held++;
 }
 
+static void keep(struct buffers *buffers, unsigned buffer)
+{
+    buffers->states[buffer] = BUFFER_KEPT;
+    if (buffers->warm < BUFFERS_WARM) {
+        buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
+        buffers->warm++;
+        return;
+    }
+    unsigned lowest_warm = buffers->kept_count - buffers->warm;
+    buffers->kept[buffers->kept_count++] = buffers->kept[lowest_warm];
+    buffers->kept[lowest_warm] = (uint16_t)buffer;
+    madvise(buffers_at(buffers, buffer), RING_BUFFER_BYTES, MADV_DONTNEED);
+}
+
 void buffers_return(struct buffers *buffers, unsigned buffer)
 {
     assert(buffer < buffers->max && buffers->states[buffer] == BUFFER_HELD);
@@ -96,9 +110,7 @@ void buffers_return(struct buffers *buffers, unsigned buffer)
         offer(buffers, buffer);
         return;
     }
-    buffers->states[buffer] = BUFFER_KEPT;
-    buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
-    madvise(buffers_at(buffers, buffer), RING_BUFFER_BYTES, MADV_DONTNEED);
+    keep(buffers, buffer);
 }
 
 bool buffers_grow(struct buffers *buffers)
@@ -106,6 +118,8 @@ bool buffers_grow(struct buffers *buffers)
     if (buffers->kept_count == 0)
         return false;
     offer(buffers, buffers->kept[--buffers->kept_count]);
+    if (buffers->warm > 0)
+        buffers->warm--;
     return true;
 }
 

@@ -1,15 +1,17 @@
-/* The receive buffers of a ring, and who holds each: kept (out of circulation, its memory given
- * back), offered to the kernel, or held by a handler.
+/* The receive buffers of a ring, and who holds each: kept (out of circulation), offered to the
+ * kernel, or held by a handler.
  *
- * Only `circulating` ones cost memory: RING_BUFFERS_IDLE at first, one more whenever the kernel
- * found none, and one less whenever a buffer comes back while RING_BUFFERS_IDLE others are on
- * offer.
+ * RING_BUFFERS_IDLE are on offer at first; one more whenever the kernel found none. Those that come
+ * back while so many are on offer are kept: the latest BUFFERS_WARM with their memory, the others
+ * without.
  */
 #pragma once
 
 #include "ring/ring.h"
 
 #include <liburing.h>
+
+#define BUFFERS_WARM 192
 
 struct buffers {
     struct io_uring_buf_ring *offers; /* shared with the kernel */
@@ -19,6 +21,7 @@ struct buffers {
     uint8_t *states;
     uint16_t *kept; /* stack of the buffers out of circulation */
     unsigned kept_count;
+    unsigned warm; /* of them, the topmost: with their memory */
     unsigned max;
     unsigned offered;
     unsigned held;
