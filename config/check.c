@@ -57,25 +57,32 @@ static void guest_check(const struct draft *draft, const struct section *section
     vmm_check(draft, section, &draft->config->guests[section->index]);
 }
 
+static void guest_missing(const struct draft *draft, const char *name, const struct place *place)
+{
+    const struct config *config = draft->config;
+    struct name_search search;
+
+    name_search_init(&search, name);
+    for (size_t i = 0; i < config->guest_count; i++)
+        name_search_offer(&search, config->guests[i].name);
+    if (search.best)
+        draft_problem(draft, place, "there is no guest '%s'; did you mean '%s'?", name,
+                      search.best);
+    else
+        draft_problem(draft, place, "there is no guest '%s'; add a section [guest %s]", name, name);
+}
+
 /* The guest that an endpoint names. NULL: there is none, and a problem was added. */
 static const struct guest *guest_find(const struct draft *draft, const struct endpoint *endpoint,
                                       const struct place *place)
 {
     const struct config *config = draft->config;
-    struct name_search search;
 
-    name_search_init(&search, endpoint->name);
     for (size_t i = 0; i < config->guest_count; i++) {
         if (strcmp(config->guests[i].name, endpoint->name) == 0)
             return &config->guests[i];
-        name_search_offer(&search, config->guests[i].name);
     }
-    if (search.best)
-        draft_problem(draft, place, "there is no guest '%s'; did you mean '%s'?", endpoint->name,
-                      search.best);
-    else
-        draft_problem(draft, place, "there is no guest '%s'; add a section [guest %s]",
-                      endpoint->name, endpoint->name);
+    guest_missing(draft, endpoint->name, place);
     return NULL;
 }
 
@@ -108,9 +115,9 @@ static void mux_listen_check(const struct draft *draft, const struct place *plac
                       "'%s' needs a port: what a vsock-mux guest dials is a number from 1", text);
     else if (length >= ENDPOINT_UNIX_PATH_BYTES)
         draft_problem(draft, place,
-                      "'%s' binds '%s_%u', too long by %zu bytes; give the guest a shorter path",
-                      text, listen->resolved.name, listen->resolved.port,
-                      length + 1 - ENDPOINT_UNIX_PATH_BYTES);
+                      "'%s' binds '%s_%u', of %zu bytes; the path of a Unix socket has at most %d",
+                      text, listen->resolved.name, listen->resolved.port, length,
+                      ENDPOINT_UNIX_PATH_BYTES - 1);
 }
 
 static void listen_resolve(const struct draft *draft, const struct section *section,

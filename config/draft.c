@@ -139,7 +139,7 @@ void draft_problem(const struct draft *draft, const struct place *place, const c
 const char *place_format(const struct place *place, char text[static PLACE_TEXT_BYTES])
 {
     if (place->argument)
-        snprintf(text, PLACE_TEXT_BYTES, "'%s' on the command line", place->argument);
+        snprintf(text, PLACE_TEXT_BYTES, "'%s'", place->argument);
     else
         snprintf(text, PLACE_TEXT_BYTES, "%s:%u", place->file, place->line);
     return text;

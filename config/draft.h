@@ -70,7 +70,7 @@ __attribute__((format(printf, 3, 4))) void draft_problem(const struct draft *dra
                                                          const struct place *place,
                                                          const char *format, ...);
 
-/* "FILE:LINE", or the command line and its argument. */
+/* "FILE:LINE", or the argument of the command line in quotation marks. */
 #define PLACE_TEXT_BYTES 4352
 const char *place_format(const struct place *place, char text[static PLACE_TEXT_BYTES]);
 

@@ -45,21 +45,38 @@ static const struct {
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Enough for every path and for every endpoint with one; longer texts are cut. */
+#define QUOTED_BYTES_MAX 130
+
+/* Prints what is quoted, cut where it is very long. */
+static void quote(char quoted[static QUOTED_BYTES_MAX + 4], const char *text, size_t length)
+{
+    bool cut = length > QUOTED_BYTES_MAX;
+
+    snprintf(quoted, QUOTED_BYTES_MAX + 4, "%.*s%s", cut ? QUOTED_BYTES_MAX : (int)length, text,
+             cut ? "..." : "");
+}
+
 /* Writes "'PART' in 'TEXT' SENTENCE", or "'TEXT' SENTENCE" where the part is empty or the whole. */
 __attribute__((format(printf, 4, 5))) static int refuse(const struct scan *scan, const char *part,
                                                         size_t part_length, const char *format, ...)
 {
-    char sentence[ENDPOINT_ERROR_BYTES / 2];
+    size_t length = strlen(scan->text);
+    char sentence[ENDPOINT_ERROR_BYTES / 2 - 20];
+    char text_quoted[QUOTED_BYTES_MAX + 4];
+    char part_quoted[QUOTED_BYTES_MAX + 4];
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    if (part_length == 0 || part_length == strlen(scan->text))
-        snprintf(scan->error, ENDPOINT_ERROR_BYTES, "'%.150s' %s", scan->text, sentence);
+    quote(text_quoted, scan->text, length);
+    quote(part_quoted, part ? part : "", part_length);
+    if (part_length == 0 || part_length == length)
+        snprintf(scan->error, ENDPOINT_ERROR_BYTES, "'%s' %s", text_quoted, sentence);
     else
-        snprintf(scan->error, ENDPOINT_ERROR_BYTES, "'%.*s' in '%.120s' %s",
-                 part_length < 120 ? (int)part_length : 120, part, scan->text, sentence);
+        snprintf(scan->error, ENDPOINT_ERROR_BYTES, "'%s' in '%s' %s", part_quoted, text_quoted,
+                 sentence);
     return -EINVAL;
 }
 
@@ -170,11 +187,13 @@ static int path_parse(const struct scan *scan, const char *path, size_t length, 
         return refuse(scan, path, length, "is no absolute path; one begins with '/'");
     if (path[length - 1] == '/')
         return refuse(scan, path, length, "is a directory; name the socket in it");
+    if (length > UNIX_PATH_LENGTH_MAX)
+        return refuse(scan, path, length, "has %zu bytes; the path of a Unix socket has at most %d",
+                      length, UNIX_PATH_LENGTH_MAX);
     if (length + suffix_bytes > UNIX_PATH_LENGTH_MAX)
         return refuse(scan, path, length,
-                      "is too long by %zu bytes; the path of a Unix socket has at most %d%s",
-                      length + suffix_bytes - UNIX_PATH_LENGTH_MAX, UNIX_PATH_LENGTH_MAX,
-                      suffix_bytes ? ", and '_PORT' is put behind this one" : "");
+                      "has %zu bytes; '_PORT' is put behind it, so it has at most %zu", length,
+                      UNIX_PATH_LENGTH_MAX - suffix_bytes);
     name_set(scan, path, length);
     return 0;
 }
@@ -196,8 +215,8 @@ static int unix_parse(const struct scan *scan, const char *rest)
         return refuse(scan, NULL, 0, "has no name after the '@'; write 'unix:@NAME'");
     if (length - 1 > UNIX_PATH_LENGTH_MAX)
         return refuse(scan, rest, length,
-                      "is too long by %zu bytes; the name of an abstract socket has at most %d",
-                      length - 1 - UNIX_PATH_LENGTH_MAX, UNIX_PATH_LENGTH_MAX);
+                      "has %zu bytes behind the '@'; the name of an abstract socket has at most %d",
+                      length - 1, UNIX_PATH_LENGTH_MAX);
     name_set(scan, rest, length);
     return 0;
 }

@@ -123,23 +123,24 @@ static bool path_equal(const char *a, const char *b)
     return true;
 }
 
-/* The name that a listener of these kinds binds in the file system, or '@' and its abstract name.
- */
-static void unix_name_bound(const struct endpoint *endpoint, char name[static ENDPOINT_TEXT_BYTES])
+/* The name that a listener of these kinds binds: a path, or '@' and an abstract name. `room` is for
+ * one that stands in no endpoint. */
+static const char *unix_name_bound(const struct endpoint *endpoint,
+                                   char room[static ENDPOINT_TEXT_BYTES])
 {
-    if (endpoint->kind == ENDPOINT_VSOCK_MUX)
-        snprintf(name, ENDPOINT_TEXT_BYTES, "%s_%u", endpoint->name, endpoint->port);
-    else
-        snprintf(name, ENDPOINT_TEXT_BYTES, "%s", endpoint->name);
+    if (endpoint->kind == ENDPOINT_UNIX)
+        return endpoint->name;
+    snprintf(room, ENDPOINT_TEXT_BYTES, "%s_%u", endpoint->name, endpoint->port);
+    return room;
 }
 
 static bool unix_collides(const struct endpoint *a, const struct endpoint *b)
 {
-    char name_a[ENDPOINT_TEXT_BYTES];
-    char name_b[ENDPOINT_TEXT_BYTES];
+    char room_a[ENDPOINT_TEXT_BYTES];
+    char room_b[ENDPOINT_TEXT_BYTES];
+    const char *name_a = unix_name_bound(a, room_a);
+    const char *name_b = unix_name_bound(b, room_b);
 
-    unix_name_bound(a, name_a);
-    unix_name_bound(b, name_b);
     if (name_a[0] == '@' || name_b[0] == '@')
         return strcmp(name_a, name_b) == 0;
     return path_equal(name_a, name_b);

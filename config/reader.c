@@ -271,6 +271,7 @@ static int reader_handle(void *user, const char *section, const char *key, const
         .line = reader->line,
     };
 
+    (void)section;
     if (!*key)
         return 1; /* stays unanswered */
     reader->unanswered = false;

@@ -81,12 +81,6 @@ static void discard(struct lane *lane)
     session_lane_changed(lane_session(lane), lane);
 }
 
-void lane_sink_gone(struct lane *lane)
-{
-    if (lane->state == LANE_RECEIVING)
-        discard(lane);
-}
-
 /* The sink takes no more bytes. What it has sent before may still be on its way through the other
  * lane. */
 static void sink_failed(struct lane *lane, int error)
@@ -101,6 +95,14 @@ static void sink_failed(struct lane *lane, int error)
     discard(lane);
 }
 
+void lane_sink_gone(struct lane *lane)
+{
+    if (lane->state == LANE_RECEIVING)
+        discard(lane);
+    else if (lane->state == LANE_BLOCKED)
+        sink_failed(lane, -EPIPE);
+}
+
 static void blocked(struct lane *lane);
 
 static void writable(struct ring_op *op, int result, unsigned flags)
@@ -110,6 +112,8 @@ static void writable(struct ring_op *op, int result, unsigned flags)
 
     if (session->state == SESSION_STOPPING)
         session_join(session);
+    else if (lane->state != LANE_BLOCKED)
+        return;
     else if (result < 0)
         session_stop(session, REASON_SYSTEM, result);
     else

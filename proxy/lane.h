@@ -6,8 +6,9 @@
 /* Begins to read the source. Both sides are connected. */
 void lane_start(struct lane *lane);
 
-/* The sink is gone in good order: a lane that holds nothing reads on only to drop what comes. One
- * that holds bytes learns it from its own send. */
+/* The sink is gone in good order: what the lane holds and what still comes is dropped. A lane that
+ * waits for the sink would wait for ever: a vsock socket whose other end is gone with bytes unread
+ * never tells. One that sends learns it from its send. */
 void lane_sink_gone(struct lane *lane);
 
 /* Gives back the buffer it holds, if any. Nothing of it is in flight. */

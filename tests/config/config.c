@@ -1,0 +1,310 @@
+/* Configurations without a mistake: what of them is read, and what holds where they say nothing. */
+#include "config/config.h"
+
+#include "tests/config/scratch.h"
+#include "vsock/vsock.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define S UINT64_C(1000000000)
+
+static struct scratch_result read_right(const char *text)
+{
+    struct scratch_result result = scratch_read_text(text, NULL, 0);
+    char *problems = scratch_problems(&result);
+
+    cr_assert_str_eq(problems, "", "%s\n%s", text, problems);
+    free(problems);
+    return result;
+}
+
+static void expect_endpoint(const struct endpoint *endpoint, const char *expected)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+
+    endpoint_format(endpoint, text);
+    cr_expect_str_eq(text, expected);
+}
+
+Test(config, the_example_of_the_manual)
+{
+    struct scratch_result result = read_right("[global]\n"
+                                              "workers = 0\n"
+                                              "; 0: one per CPU\n"
+                                              "\n"
+                                              "[guest web1]\n"
+                                              "address = vsock:3\n"
+                                              "\n"
+                                              "[guest fc7]\n"
+                                              "address = vsock-mux:/run/fc7/v.sock\n"
+                                              "vmm = firecracker\n"
+                                              "\n"
+                                              "[route web]\n"
+                                              "listen = tcp:127.0.0.1:8080\n"
+                                              "target = guest:web1:80\n"
+                                              "\n"
+                                              "[route ssh]\n"
+                                              "listen = unix:/run/vsluice/web1.ssh\n"
+                                              "target = vsock:3:22\n"
+                                              "connect-timeout = 3s\n"
+                                              "\n"
+                                              "; guests reach a host service\n"
+                                              "[route db]\n"
+                                              "listen = vsock:any:5432\n"
+                                              "target = tcp:127.0.0.1:5432\n");
+    const struct config *config = result.config;
+
+    cr_assert_eq(config->guest_count, 2);
+    cr_expect_str_eq(config->guests[0].name, "web1");
+    cr_expect_eq(config->guests[0].address.kind, ENDPOINT_VSOCK);
+    cr_expect_eq(config->guests[0].address.cid, 3);
+    cr_expect_eq(config->guests[0].address.port, 0);
+    cr_expect_eq(config->guests[0].vmm, GUEST_VMM_AUTO);
+    cr_expect_str_eq(config->guests[0].file, SCRATCH_FILE);
+    cr_expect_eq(config->guests[0].line, 5);
+    cr_expect_eq(config->guests[1].address.kind, ENDPOINT_VSOCK_MUX);
+    cr_expect_str_eq(config->guests[1].address.name, "/run/fc7/v.sock");
+    cr_expect_eq(config->guests[1].vmm, GUEST_VMM_FIRECRACKER);
+    cr_assert_eq(config->route_count, 3);
+    cr_expect_str_eq(config->routes[0].name, "web");
+    cr_expect_eq(config->routes[0].guest, &config->guests[0]);
+    cr_expect_str_eq(config->routes[0].file, SCRATCH_FILE);
+    cr_expect_eq(config->routes[0].line, 12);
+    expect_endpoint(&config->routes[0].target, "guest:web1:80");
+    expect_endpoint(&config->routes[0].target_resolved, "vsock:3:80");
+    cr_expect_null(config->routes[1].guest);
+    expect_endpoint(&config->routes[1].target_resolved, "vsock:3:22");
+    cr_expect_eq(config->routes[1].connect_timeout_ns, 3 * S);
+    cr_assert_eq(config->routes[2].listen_count, 1);
+    expect_endpoint(&config->routes[2].listens[0].written, "vsock:any:5432");
+    expect_endpoint(&config->routes[2].listens[0].resolved, "vsock:any:5432");
+    cr_expect_eq(config->routes[2].listens[0].line, 23);
+    cr_expect_eq(config->file_count, 1);
+    cr_expect_str_eq(config->files[0], SCRATCH_FILE);
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(config, what_holds_where_nothing_is_said)
+{
+    struct scratch_result result = read_right("[route a]\nlisten=tcp:*:1\ntarget=tcp:b:2");
+    const struct route *route = result.config->routes;
+
+    cr_expect_eq(result.config->workers, 0);
+    cr_expect_eq(result.config->sessions_max, 0);
+    cr_expect_eq(result.config->drain_timeout_ns, 30 * S);
+    cr_expect_eq(route->connect_timeout_ns, 5 * S);
+    cr_expect_eq(route->keepalive_ns, 60 * S);
+    cr_expect_eq(route->backlog, 4096);
+    cr_expect_eq(route->mode, -1);
+    cr_expect_eq(route->owner_uid, (uid_t)-1);
+    cr_expect_eq(route->owner_gid, (gid_t)-1);
+    cr_expect_eq(route->listens[0].peer_cid, VSOCK_CID_ANY);
+    scratch_free(&result);
+}
+
+Test(config, every_key)
+{
+    struct scratch_result result = read_right("[global]\n"
+                                              "workers = 1024\n"
+                                              "max-sessions = 10000000\n"
+                                              "drain-timeout = 0\n"
+                                              "connect-timeout = 1.5s\n"
+                                              "[guest g]\n"
+                                              "address = vsock-mux:/g\n"
+                                              "vmm = libkrun\n"
+                                              "[route a]\n"
+                                              "listen = unix:/a\n"
+                                              "target = tcp:b:2\n"
+                                              "keepalive = off\n"
+                                              "backlog = 65535\n"
+                                              "mode = 0660\n"
+                                              "owner = root:7\n"
+                                              "[route b]\n"
+                                              "listen = unix:/b\n"
+                                              "target = guest:g:2\n"
+                                              "connect-timeout = 250ms\n"
+                                              "keepalive = 9h\n"
+                                              "backlog = 1\n"
+                                              "mode = 0\n"
+                                              "owner = :0\n");
+    const struct route *a = &result.config->routes[0];
+    const struct route *b = &result.config->routes[1];
+
+    cr_expect_eq(result.config->workers, 1024);
+    cr_expect_eq(result.config->sessions_max, 10000000);
+    cr_expect_eq(result.config->drain_timeout_ns, 0);
+    cr_expect_eq(result.config->guests[0].vmm, GUEST_VMM_LIBKRUN);
+    cr_expect_eq(a->connect_timeout_ns, 3 * S / 2);
+    cr_expect_eq(a->keepalive_ns, 0);
+    cr_expect_eq(a->backlog, 65535);
+    cr_expect_eq(a->mode, 0660);
+    cr_expect_eq(a->owner_uid, 0);
+    cr_expect_eq(a->owner_gid, 7);
+    cr_expect_eq(b->connect_timeout_ns, S / 4);
+    cr_expect_eq(b->keepalive_ns, 9 * 3600 * S);
+    cr_expect_eq(b->backlog, 1);
+    cr_expect_eq(b->mode, 0);
+    cr_expect_eq(b->owner_uid, (uid_t)-1);
+    cr_expect_eq(b->owner_gid, 0);
+    expect_endpoint(&b->target_resolved, "vsock-mux:/g:2");
+    scratch_free(&result);
+}
+
+Test(config, every_vmm)
+{
+    static const struct {
+        const char *text;
+        enum guest_vmm vmm;
+    } cases[] = {
+        {"vsock:3\nvmm = auto", GUEST_VMM_AUTO},
+        {"vsock:3\nvmm = kernel", GUEST_VMM_KERNEL},
+        {"vsock-mux:/a\nvmm = auto", GUEST_VMM_AUTO},
+        {"vsock-mux:/a\nvmm = firecracker", GUEST_VMM_FIRECRACKER},
+        {"vsock-mux:/a\nvmm = cloud-hypervisor", GUEST_VMM_CLOUD_HYPERVISOR},
+        {"vsock-mux:/a\nvmm = vhost-device", GUEST_VMM_VHOST_DEVICE},
+        {"vsock-mux:/a\nvmm = libkrun", GUEST_VMM_LIBKRUN},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[256];
+        snprintf(text, sizeof(text), "[guest g]\naddress = %s\n", cases[i].text);
+        struct scratch_result result = read_right(text);
+        cr_expect_eq(result.config->guests[0].vmm, cases[i].vmm, "%s", text);
+        scratch_free(&result);
+    }
+}
+
+/* Every way to write a list, with comments and blank lines between. */
+Test(config, a_list_is_repeated_continued_and_on_one_line)
+{
+    struct scratch_result result = read_right("[route a]\n"
+                                              "listen = tcp:*:1\n"
+                                              "listen=tcp:*:2 tcp:*:3\ttcp:*:4 ; comment\n"
+                                              "  tcp:*:5\n"
+                                              "; comment\n"
+                                              "\n"
+                                              "\ttcp:*:6   unix:/a b c ; comment ; more\n"
+                                              "   # comment\n"
+                                              "  unix:/d=e unix:/f;g\n"
+                                              "target = tcp:b:1\n"
+                                              "listen =\n"
+                                              "  vsock-mux:/h i:7 tcp:*:8\n"
+                                              "listen = ; nothing yet\n"
+                                              "  tcp:*:9 ; comment\n");
+    static const char *const expected[] = {
+        "tcp:*:1",     "tcp:*:2",   "tcp:*:3",   "tcp:*:4",          "tcp:*:5", "tcp:*:6",
+        "unix:/a b c", "unix:/d=e", "unix:/f;g", "vsock-mux:/h i:7", "tcp:*:8", "tcp:*:9"};
+    static const unsigned lines[] = {2, 3, 3, 3, 4, 7, 7, 9, 9, 12, 12, 14};
+    const struct route *route = result.config->routes;
+
+    cr_assert_eq(route->listen_count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        expect_endpoint(&route->listens[i].written, expected[i]);
+        cr_expect_eq(route->listens[i].line, lines[i], "%s", expected[i]);
+    }
+    scratch_free(&result);
+}
+
+Test(config, a_listener_of_a_guest_is_what_its_kind_makes_of_it)
+{
+    struct scratch_result result =
+        read_right("[guest v]\naddress = vsock:7\n"
+                   "[guest m]\naddress = vsock-mux:/m.sock\n"
+                   "[guest l]\naddress = vsock:local\n"
+                   "[route a]\n"
+                   "listen = guest:v:80 guest:m:80 guest:v:0 guest:l:81\n"
+                   "target = unix:@x\n");
+    const struct route_listen *listens = result.config->routes[0].listens;
+
+    expect_endpoint(&listens[0].written, "guest:v:80");
+    expect_endpoint(&listens[0].resolved, "vsock:any:80");
+    cr_expect_eq(listens[0].peer_cid, 7);
+    expect_endpoint(&listens[1].resolved, "vsock-mux:/m.sock:80");
+    cr_expect_eq(listens[1].peer_cid, VSOCK_CID_ANY);
+    expect_endpoint(&listens[2].resolved, "vsock:any:0");
+    cr_expect_eq(listens[2].peer_cid, 7);
+    cr_expect_eq(listens[3].peer_cid, VSOCK_CID_LOCAL);
+    cr_expect_null(result.config->routes[0].guest);
+    scratch_free(&result);
+}
+
+/* Byte order mark, CRLF, no final newline, `key: value`, blanks everywhere, long comments. */
+Test(config, odd_but_right_files)
+{
+    char long_comment[3000];
+    static const char *const texts[] = {
+        "\xEF\xBB\xBF[route a]\r\nlisten = tcp:*:1\r\n  tcp:*:2\r\ntarget = tcp:b:1\r\n",
+        "[route a]\nlisten: tcp:*:1\ntarget:tcp:b:1\n  \nlisten=tcp:*:2",
+        "[ route \t a ]  ; comment\nlisten\t=\ttcp:*:1   tcp:*:2\t\ntarget=tcp:b:1\t ; x\n",
+        "\n\n# x\n[route a] # comment\nlisten=tcp:*:1\nlisten=tcp:*:2\ntarget=tcp:b:1 ;=[x\n\n",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct scratch_result result = read_right(texts[i]);
+        cr_assert_eq(result.config->route_count, 1, "%s", texts[i]);
+        cr_expect_str_eq(result.config->routes[0].name, "a");
+        cr_expect_eq(result.config->routes[0].listen_count, 2, "%s", texts[i]);
+        scratch_free(&result);
+    }
+    memset(long_comment, 'x', sizeof(long_comment));
+    memcpy(long_comment, "[global]\n  ; ", 13);
+    long_comment[sizeof(long_comment) - 1] = '\0';
+    struct scratch_result result = read_right(long_comment);
+    scratch_free(&result);
+    result = read_right("");
+    cr_expect_eq(result.config->route_count, 0);
+    scratch_free(&result);
+}
+
+/* The longest line that is read, and one byte more (mistakes.c has the words). */
+Test(config, lines_have_a_bound)
+{
+    static const char line[] = "listen = tcp:*:1";
+
+    for (int length = 190; length < 210; length++) {
+        char text[400];
+        snprintf(text, sizeof(text), "[route a]\ntarget = tcp:b:1\n%s%*s\r\n", line,
+                 length - (int)strlen(line), "tcp:*:2");
+        struct scratch_result result = scratch_read_text(text, NULL, 0);
+        cr_expect_eq(result.problems.count == 0, length <= 198, "%d", length);
+        cr_expect_eq(result.config->routes[0].listen_count, length <= 198 ? 2 : 0, "%d", length);
+        scratch_free(&result);
+    }
+}
+
+Test(config, holds_many_guests_and_routes)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+
+    for (unsigned i = 0; i < 500; i++)
+        fprintf(stream,
+                "[guest g%u]\naddress = vsock:%u\n[route r%u]\nlisten = tcp:127.0.0.1:%u\n"
+                "target = guest:g%u:80\n",
+                i, 3 + i, i, 1000 + i, 499 - i);
+    fclose(stream);
+    /* a target may name a guest that stands further down */
+    struct scratch_result result = scratch_read_text(text, NULL, 0);
+    char *problems = scratch_problems(&result);
+    cr_expect_str_eq(problems, "");
+    cr_assert_eq(result.config->route_count, 500);
+    for (unsigned i = 0; i < 500; i++) {
+        cr_expect_eq(result.config->routes[i].guest, &result.config->guests[499 - i]);
+        cr_expect_eq(result.config->routes[i].target_resolved.cid, 3 + 499 - i);
+    }
+    free(problems);
+    free(text);
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(config, freeing_nothing_is_fine)
+{
+    config_free(NULL);
+}

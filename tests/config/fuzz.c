@@ -1,0 +1,134 @@
+/* Mutated configurations: none crashes, leaks or runs away (AddressSanitizer watches), each is
+ * either without a mistake and whole, or has mistakes in order, each with its place.
+ */
+#include "tests/config/random.h"
+#include "tests/config/scratch.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS     4000
+#define TEXT_BYTES 4096
+
+static const char seed_text[] = "[global]\nworkers = 2\nmax-sessions = 100\ndrain-timeout = 3s\n"
+                                "; comment\n"
+                                "[guest web1]\naddress = vsock:3\nvmm = kernel\n"
+                                "[guest fc7]\naddress = vsock-mux:/run/fc7/v.sock\n"
+                                "vmm = firecracker\n\n"
+                                "[route web]\nlisten = tcp:127.0.0.1:8080 tcp:[::1]:80 ; x\n"
+                                "  unix:/run/a b\n  vsock-mux:/c:5\ntarget = guest:web1:80\n"
+                                "connect-timeout = 3s\nkeepalive = off\nbacklog = 5\nmode = 0600\n"
+                                "owner = root:7\n"
+                                "[route db]\nlisten =\n  vsock::5432\n  guest:fc7:1\n  fd:web\n"
+                                "target = tcp:db.example:5432\n";
+
+/* What a mutation puts in: what the grammar is made of, and what breaks it. */
+static const char *const pieces[] = {
+    "\n",
+    "\r\n",
+    "[",
+    "]",
+    "=",
+    ":",
+    ";",
+    "#",
+    " ",
+    "\t",
+    "  ",
+    "\n  ",
+    "\n[",
+    "listen",
+    "target",
+    "tcp:",
+    "unix:",
+    "vsock:",
+    "guest:",
+    "fd:",
+    "vmm",
+    "\xEF\xBB\xBF",
+    "\xff",
+    "[guest ",
+    "[route ",
+    "[global]\n",
+    "%s%n",
+    "99999999999999999999",
+    "/",
+    "@",
+    "*",
+    "\x1b",
+    "\x01",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+};
+
+#define PIECE_COUNT (sizeof(pieces) / sizeof(pieces[0]))
+
+static size_t mutate(struct random *random, char *text, size_t length)
+{
+    for (uint32_t changes = 1 + random_below(random, 8); changes > 0; changes--) {
+        size_t at = random_below(random, (uint32_t)length + 1);
+        const char *piece = pieces[random_below(random, PIECE_COUNT)];
+        size_t cut = random_below(random, 3) ? 0 : 1 + random_below(random, 20);
+        size_t added = random_below(random, 2) ? strlen(piece) : 0;
+        if (cut > length - at)
+            cut = length - at;
+        if (length - cut + added >= TEXT_BYTES)
+            continue;
+        memmove(text + at + added, text + at + cut, length - at - cut);
+        memcpy(text + at, piece, added);
+        length += added - cut;
+        if (length > 0 && random_below(random, 4) == 0)
+            text[random_below(random, (uint32_t)length)] = (char)random_next(random);
+    }
+    return length;
+}
+
+static void expect_sound(const struct scratch_result *result, uint64_t seed)
+{
+    unsigned line_before = 0;
+    unsigned line;
+
+    for (const struct problem *problem = result->problems.first; problem; problem = problem->next) {
+        cr_assert_eq(sscanf(problem->text, SCRATCH_FILE ":%u: ", &line), 1, "seed %" PRIu64 ": %s",
+                     seed, problem->text);
+        cr_assert_geq(line, line_before, "seed %" PRIu64 ": %s", seed, problem->text);
+        line_before = line;
+    }
+    if (result->problems.count > 0)
+        return;
+    for (size_t i = 0; i < result->config->route_count; i++) {
+        const struct route *route = &result->config->routes[i];
+        cr_assert_gt(route->listen_count, 0, "seed %" PRIu64, seed);
+        cr_assert_neq(route->target_resolved.kind, ENDPOINT_GUEST, "seed %" PRIu64, seed);
+        cr_assert_neq(route->connect_timeout_ns, 0, "seed %" PRIu64, seed);
+        for (size_t j = 0; j < route->listen_count; j++)
+            cr_assert_neq(route->listens[j].resolved.kind, ENDPOINT_GUEST, "seed %" PRIu64, seed);
+    }
+}
+
+Test(fuzz, mutated_configurations)
+{
+    struct random random = random_make(7);
+    FILE *nowhere = fopen("/dev/null", "w");
+    static char text[TEXT_BYTES];
+    unsigned right = 0;
+    unsigned wrong = 0;
+
+    cr_assert_not_null(nowhere);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        memcpy(text, seed_text, sizeof(seed_text));
+        size_t length = mutate(&random, text, sizeof(seed_text) - 1);
+        const struct scratch_file file = {SCRATCH_FILE, text, length};
+        const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+        struct scratch_result result = scratch_read(&file, 1, &sources);
+        expect_sound(&result, random.seed);
+        cr_assert_eq(config_print(result.config, nowhere), 0);
+        *(result.problems.count ? &wrong : &right) += 1;
+        scratch_free(&result);
+    }
+    fclose(nowhere);
+    scratch_leaks_check();
+    cr_assert_gt(right, ROUNDS / 100, "the mutations are too wild to test anything");
+    cr_assert_gt(wrong, ROUNDS / 2, "the mutations are too tame to test anything");
+}

@@ -1,0 +1,88 @@
+/* The routing table as it is printed. */
+#include "tests/config/scratch.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void expect_table(const char *text, const char *const *routes, size_t route_count,
+                         const char *expected)
+{
+    struct scratch_result result = scratch_read_text(text, routes, route_count);
+    char *table = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&table, &bytes);
+
+    cr_assert_eq(config_print(result.config, stream), 0);
+    fclose(stream);
+    cr_expect_str_eq(table, expected, "is:\n%s\nshould be:\n%s", table, expected);
+    free(table);
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(table, a_row_for_each_listener_and_what_differs_from_the_defaults)
+{
+    static const char *const routes[] = {"tcp:[::1]:82=vsock:host:80"};
+
+    expect_table(
+        "[guest web1]\naddress = vsock:3\n"
+        "[guest fc7]\naddress = vsock-mux:/run/fc7/v.sock\n"
+        "[route web]\nlisten = tcp:127.0.0.1:8080 unix:/run/web\ntarget = guest:web1:80\n"
+        "mode = 0660\nowner = root:7\nkeepalive = off\n"
+        "[route ssh]\nlisten = unix:@ssh\ntarget = guest:fc7:22\nconnect-timeout = 1500ms\n"
+        "backlog = 17\n"
+        "[route db]\nlisten = guest:web1:5432 guest:fc7:5432\ntarget = tcp:db:5432\n"
+        "keepalive = 2m\nowner = :7\n",
+        routes, 1,
+        "ROUTE         LISTEN                                           TARGET                     "
+        "                  OPTIONS\n"
+        "web           tcp:127.0.0.1:8080                               guest:web1:80 (vsock:3:80) "
+        "                  keepalive=off\n"
+        "web           unix:/run/web                                    guest:web1:80 (vsock:3:80) "
+        "                  keepalive=off mode=0660 owner=0:7\n"
+        "ssh           unix:@ssh                                        guest:fc7:22 "
+        "(vsock-mux:/run/fc7/v.sock:22)  connect-timeout=1500ms backlog=17\n"
+        "db            guest:web1:5432 (vsock:any:5432)                 tcp:db:5432                "
+        "                  keepalive=2m only-from-cid=3\n"
+        "db            guest:fc7:5432 (vsock-mux:/run/fc7/v.sock:5432)  tcp:db:5432                "
+        "                  keepalive=2m owner=:7\n"
+        "tcp:[::1]:82  tcp:[::1]:82                                     vsock:host:80\n");
+}
+
+Test(table, no_options_no_column)
+{
+    expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\n", NULL, 0,
+                 "ROUTE  LISTEN   TARGET\n"
+                 "a      tcp:*:1  tcp:b:1\n");
+    expect_table("", NULL, 0, "ROUTE  LISTEN  TARGET\n");
+}
+
+Test(table, columns_are_as_wide_as_characters_not_bytes)
+{
+    expect_table("[route a]\nlisten = unix:/\xc3\xa4\xe2\x82\xac unix:/abc\ntarget = tcp:b:1\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN     TARGET\n"
+                 "a      unix:/\xc3\xa4\xe2\x82\xac   tcp:b:1\n"
+                 "a      unix:/abc  tcp:b:1\n");
+}
+
+/* What could be read of a wrong configuration is printed too. */
+Test(table, a_wrong_configuration_does_no_harm)
+{
+    expect_table("[route a]\nlisten = guest:x:1\n[route b]\ntarget = guest:x:1\n", NULL, 0,
+                 "ROUTE  LISTEN     TARGET\n"
+                 "a      guest:x:1  tcp::0\n");
+}
+
+Test(table, a_full_disk_is_told)
+{
+    struct scratch_result result = scratch_read_text("", NULL, 0);
+    FILE *stream = fopen("/dev/full", "w");
+
+    cr_assert_not_null(stream);
+    cr_expect_eq(config_print(result.config, stream), -ENOSPC);
+    fclose(stream);
+    scratch_free(&result);
+}
