@@ -49,9 +49,16 @@ static void vmm_check(const struct draft *draft, const struct section *section,
                       "other VMMs need 'vsock-mux:/PATH'");
 }
 
+/* What is missing is no mistake of its own: it was not read, or stands in the section that came
+ * first. */
+static bool may_lack(const struct section *section)
+{
+    return section->lost || section->duplicate;
+}
+
 static void guest_check(const struct draft *draft, const struct section *section)
 {
-    if (!section->key_lines[KEY_ADDRESS] && !section->lost)
+    if (!section->key_lines[KEY_ADDRESS] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this guest has no 'address'; add one, such as 'address = vsock:3'");
     vmm_check(draft, section, &draft->config->guests[section->index]);
@@ -174,10 +181,10 @@ static void route_check(const struct draft *draft, const struct section *section
 {
     struct route *route = &draft->config->routes[section->index];
 
-    if (!section->key_lines[KEY_LISTEN] && !section->lost)
+    if (!section->key_lines[KEY_LISTEN] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this route has no 'listen'; add one, such as 'listen = tcp:127.0.0.1:8080'");
-    if (!section->key_lines[KEY_TARGET] && !section->lost)
+    if (!section->key_lines[KEY_TARGET] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this route has no 'target'; add one, such as 'target = vsock:3:80'");
     target_resolve(draft, section, route);
@@ -263,9 +270,9 @@ void draft_check(struct draft *draft)
 {
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct section *section = &draft->sections[i];
-        if (section->kind == SECTION_GUEST && !section->duplicate)
+        if (section->kind == SECTION_GUEST)
             guest_check(draft, section);
-        if (section->kind == SECTION_ROUTE && !section->duplicate)
+        if (section->kind == SECTION_ROUTE)
             route_check(draft, section);
     }
     collisions_check(draft);

@@ -28,7 +28,7 @@ struct section {
     size_t index; /* of its guest or route in the config */
     struct place place;
     unsigned key_lines[KEY_COUNT]; /* 0: the key was not given */
-    bool duplicate; /* of an earlier section: its keys are read, and not checked further */
+    bool duplicate; /* of an earlier section: what it lacks is no mistake, nor what it claims */
     bool lost;      /* a line could not be read: what is missing is no mistake of its own */
 };
 
