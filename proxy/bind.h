@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "config/address.h"
 #include "config/config.h"
-#include "proxy/address.h"
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "proxy/address.h"
+#include "config/address.h"
 
 #include <stdbool.h>
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "proxy/address.h"
+#include "proxy/addresses.h"
 #include "ring/ring.h"
 
 #define RESOLVER_FRESH_NS  UINT64_C(30000000000)

@@ -1,44 +1,17 @@
 /* Endpoints <-> socket addresses. */
-#include "proxy/address.h"
+#include "config/address.h"
 
 #include "vsock/vsock.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <linux/vm_sockets.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-
-struct addresses *addresses_new(size_t count)
-{
-    struct addresses *addresses = calloc(1, sizeof(*addresses) + count * sizeof(addresses->at[0]));
-    if (addresses) {
-        addresses->references = 1;
-        addresses->count = count;
-    }
-    return addresses;
-}
-
-struct addresses *addresses_ref(struct addresses *addresses)
-{
-    addresses->references++;
-    return addresses;
-}
-
-void addresses_unref(struct addresses *addresses)
-{
-    if (!addresses)
-        return;
-    assert(addresses->references > 0);
-    if (--addresses->references == 0)
-        free(addresses);
-}
 
 enum transport address_transport(const struct address *address)
 {

@@ -1,4 +1,4 @@
-/* Endpoints as socket addresses, and the names of connected sockets for the log. */
+/* Endpoints as socket addresses, and back. Resolves no name, opens no socket. */
 #pragma once
 
 #include "config/endpoint.h"
@@ -18,17 +18,6 @@ struct address {
     struct sockaddr_storage storage;
     socklen_t length;
 };
-
-/* Addresses of one endpoint, shared and immutable; freed with the last reference. */
-struct addresses {
-    unsigned references;
-    size_t count;
-    struct address at[];
-};
-
-struct addresses *addresses_new(size_t count);
-struct addresses *addresses_ref(struct addresses *addresses);
-void addresses_unref(struct addresses *addresses);
 
 enum transport address_transport(const struct address *address);
 
