@@ -2,12 +2,12 @@
 #include "proxy/bind.h"
 
 #include "proxy/bind_unix.h"
+#include "proxy/tcp_options.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,20 +52,14 @@ static int bind_patiently(int fd, const struct address *address)
     return 0;
 }
 
-/* What accepted sockets inherit. */
 static void set_tcp_options(int fd, const struct route *route, bool both_families)
 {
     int on = 1;
-    int off = 0;
-    int idle_s = (int)((route->keepalive_ns + 999999999) / 1000000000);
+    int only_six = !both_families;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both_families ? &off : &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (route->keepalive_ns) {
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    }
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_six, sizeof(only_six));
+    tcp_options_set(fd, route->keepalive_ns);
 }
 
 static int bind_address(const struct route *route, const struct address *address,
@@ -184,7 +178,15 @@ static int named_descriptor(const char *name)
     return -1;
 }
 
-static int take_descriptor(const struct endpoint *endpoint, struct bound *ret, char *error)
+/* What exec(2) passed on does not close on exec; all that this process opened does. */
+static bool is_inherited(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+static int take_descriptor(const struct route *route, const struct endpoint *endpoint,
+                           struct bound *ret, char *error)
 {
     int fd = endpoint->fd >= 0 ? endpoint->fd : named_descriptor(endpoint->name);
     int listening = 0;
@@ -199,17 +201,22 @@ static int take_descriptor(const struct endpoint *endpoint, struct bound *ret, c
                  endpoint->name);
         return -EBADF;
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0 || !listening ||
-        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || type != SOCK_STREAM ||
+    if (!is_inherited(fd) || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0 ||
+        !listening || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
+        type != SOCK_STREAM ||
         getsockname(fd, (struct sockaddr *)&name.storage, &name.length) < 0) {
         snprintf(error, BIND_ERROR_BYTES,
-                 "fd:%d: not a listening stream socket: pass one by socket activation", fd);
+                 "fd:%d: not an inherited listening stream socket, or taken twice: pass one by "
+                 "socket activation",
+                 fd);
         return -EBADF;
     }
     /* The ring waits by itself; a non-blocking listener would make it return at once. */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     *ret = (struct bound){.fd = fd, .transport = address_transport(&name)};
+    if (ret->transport == TRANSPORT_TCP)
+        tcp_options_set(fd, route->keepalive_ns);
     address_format(&name, ret->text);
     return 1;
 }
@@ -229,7 +236,7 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
     case ENDPOINT_UNIX:
     case ENDPOINT_VSOCK_MUX: return bind_unix(route, endpoint, ret, error);
     case ENDPOINT_VSOCK: return bind_vsock(route, endpoint, ret, error);
-    case ENDPOINT_FD: return take_descriptor(endpoint, ret, error);
+    case ENDPOINT_FD: return take_descriptor(route, endpoint, ret, error);
     case ENDPOINT_GUEST: break;
     }
     return report(error, EINVAL, "no such listen endpoint");

@@ -14,7 +14,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_TRIES    50
+#define LOCK_RETRY_NS 10000000
 
 __attribute__((format(printf, 3, 4))) static int fail(char *error, int number, const char *format,
                                                       ...)
@@ -26,14 +30,15 @@ __attribute__((format(printf, 3, 4))) static int fail(char *error, int number, c
     return -number;
 }
 
-/* -1 where the directory cannot be opened: bind(2) itself will tell why. */
+/* -1 where the directory cannot be opened: bind(2) itself will tell why. Somebody else may hold a
+ * lock on it for long: then it goes without. */
 static int lock_directory(const char *path)
 {
     char copy[ENDPOINT_UNIX_PATH_BYTES];
     snprintf(copy, sizeof(copy), "%s", path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0)
-        flock(fd, LOCK_EX);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_RETRY_NS}, NULL);
     return fd;
 }
 

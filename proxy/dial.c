@@ -1,6 +1,7 @@
 /* Connecting to a target. */
 #include "proxy/dial.h"
 
+#include "proxy/tcp_options.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 
@@ -8,17 +9,12 @@
 #include <errno.h>
 #include <linux/vm_sockets.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/time.h>
 
 #define RETRY_NS_MIN UINT64_C(1000000)
 #define RETRY_NS_MAX UINT64_C(50000000)
-
-#define KEEPALIVE_PROBES     5
-#define KEEPALIVE_INTERVAL_S 10
 
 static void attempt(struct dial *dial);
 static void attempt_failed(struct dial *dial, enum reason reason, int error);
@@ -182,25 +178,10 @@ static void connected(struct ring_op *op, int result, unsigned flags)
     }
 }
 
-static void set_tcp_options(int fd, uint64_t keepalive_ns)
-{
-    int on = 1;
-    ring_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (!keepalive_ns)
-        return;
-    int idle_s = (int)((keepalive_ns + 999999999) / 1000000000);
-    int interval_s = KEEPALIVE_INTERVAL_S;
-    int probes = KEEPALIVE_PROBES;
-    ring_socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-    ring_socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-}
-
 static void set_options(const struct dial *dial, enum transport transport)
 {
     if (transport == TRANSPORT_TCP) {
-        set_tcp_options(dial->fd, dial->options.keepalive_ns);
+        tcp_options_set(dial->fd, dial->options.keepalive_ns);
     } else if (transport == TRANSPORT_VSOCK) {
         /* Else the kernel gives up after 2 s. */
         struct timeval timeout = {

@@ -249,17 +249,16 @@ static void discarded_enough(struct ring_timer *timer)
 void session_lane_changed(struct session *session, struct lane *lane)
 {
     const struct lane *other = &session->lanes[!lane->source];
+    bool discarding = lane->state == LANE_DISCARDING;
+    bool reset = discarding && session->sides[!lane->source].error;
 
-    if (lane->state == LANE_DISCARDING) {
-        if (other->state == LANE_ENDED && session->sides[!lane->source].error)
-            finish(session);
-        else
-            set_timer(session, SESSION_DISCARD_NS, discarded_enough);
-    } else if (other->state == LANE_ENDED) {
+    if (other->state == LANE_ENDED && (reset || !discarding))
         finish(session);
-    } else if (other->state != LANE_DISCARDING) {
+    else if (other->state == LANE_ENDED || reset ||
+             (!discarding && other->state == LANE_DISCARDING))
+        set_timer(session, SESSION_DISCARD_NS, discarded_enough);
+    else if (!discarding)
         probe(session, &session->sides[lane->source]);
-    }
 }
 
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,

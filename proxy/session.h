@@ -25,8 +25,8 @@
  *       | end-of-file: SHUT_WR on the sink
  *       v
  *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and
- * dropped, for SESSION_DISCARD_NS at most, so that closing does not destroy what the source has yet
- *                       to read
+ * dropped, as long as the other lane carries and SESSION_DISCARD_NS beyond, so that closing does
+ * not destroy what the source has yet to read. After a reset: SESSION_DISCARD_NS at most
  *
  * An error of a session ends that session alone. Told to who owns the sessions, never logged here.
  */

@@ -1,0 +1,8 @@
+/* What every relayed TCP socket is set to. */
+#pragma once
+
+#include <stdint.h>
+
+/* No delay of small segments; keepalive probes after so long without traffic (0: none). Accepted
+ * sockets inherit it from their listener. */
+void tcp_options_set(int fd, uint64_t keepalive_ns);
