@@ -156,26 +156,27 @@ static int bind_vsock(const struct route *route, const struct endpoint *endpoint
     return bind_address(route, &address, false, ret, error);
 }
 
-/* The number of an inherited descriptor by its name (sd_listen_fds_with_names(3)); -1: there is
- * none. */
-static int named_descriptor(const char *name)
+/* The inherited descriptors of a name (sd_listen_fds_with_names(3)): a socket unit has one name for
+ * all of its own. Returns how many. */
+static int named_descriptors(const char *name, int fds[static BOUND_MAX])
 {
     const char *pid = getenv("LISTEN_PID");
-    const char *count = getenv("LISTEN_FDS");
+    const char *number = getenv("LISTEN_FDS");
     const char *names = getenv("LISTEN_FDNAMES");
-
-    if (!pid || !count || !names || strtol(pid, NULL, 10) != getpid())
-        return -1;
     size_t length = strlen(name);
-    for (int i = 0; i < atoi(count); i++) {
+    int count = 0;
+
+    if (!pid || !number || !names || strtol(pid, NULL, 10) != getpid())
+        return 0;
+    for (int i = 0; i < atoi(number) && count < BOUND_MAX; i++) {
         const char *end = strchrnul(names, ':');
         if ((size_t)(end - names) == length && memcmp(names, name, length) == 0)
-            return LISTEN_FDS_START + i;
+            fds[count++] = LISTEN_FDS_START + i;
         if (*end == '\0')
             break;
         names = end + 1;
     }
-    return -1;
+    return count;
 }
 
 /* What exec(2) passed on does not close on exec; all that this process opened does. */
@@ -185,22 +186,13 @@ static bool is_inherited(int fd)
     return flags >= 0 && !(flags & FD_CLOEXEC);
 }
 
-static int take_descriptor(const struct route *route, const struct endpoint *endpoint,
-                           struct bound *ret, char *error)
+static int take_descriptor(const struct route *route, int fd, struct bound *ret, char *error)
 {
-    int fd = endpoint->fd >= 0 ? endpoint->fd : named_descriptor(endpoint->name);
     int listening = 0;
     int type = 0;
     socklen_t length = sizeof(int);
     struct address name = {.length = sizeof(name.storage)};
 
-    if (fd < 0) {
-        snprintf(error, BIND_ERROR_BYTES,
-                 "fd:%s: no inherited socket has this name: set FileDescriptorName= in the "
-                 "socket unit",
-                 endpoint->name);
-        return -EBADF;
-    }
     if (!is_inherited(fd) || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0 ||
         !listening || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
         type != SOCK_STREAM ||
@@ -221,6 +213,30 @@ static int take_descriptor(const struct route *route, const struct endpoint *end
     return 1;
 }
 
+static int take_descriptors(const struct route *route, const struct endpoint *endpoint,
+                            struct bound ret[static BOUND_MAX], char *error)
+{
+    int fds[BOUND_MAX] = {endpoint->fd};
+    int count = endpoint->fd >= 0 ? 1 : named_descriptors(endpoint->name, fds);
+
+    if (count == 0) {
+        snprintf(error, BIND_ERROR_BYTES,
+                 "fd:%s: no inherited socket has this name: set FileDescriptorName= in the "
+                 "socket unit",
+                 endpoint->name);
+        return -EBADF;
+    }
+    for (int i = 0; i < count; i++) {
+        int taken = take_descriptor(route, fds[i], &ret[i], error);
+        if (taken < 0) {
+            while (i > 0)
+                bound_close(&ret[--i]);
+            return taken;
+        }
+    }
+    return count;
+}
+
 int bind_route_listen(const struct route *route, const struct endpoint *endpoint,
                       struct bound ret[static BOUND_MAX], char error[static BIND_ERROR_BYTES])
 {
@@ -236,7 +252,7 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
     case ENDPOINT_UNIX:
     case ENDPOINT_VSOCK_MUX: return bind_unix(route, endpoint, ret, error);
     case ENDPOINT_VSOCK: return bind_vsock(route, endpoint, ret, error);
-    case ENDPOINT_FD: return take_descriptor(route, endpoint, ret, error);
+    case ENDPOINT_FD: return take_descriptors(route, endpoint, ret, error);
     case ENDPOINT_GUEST: break;
     }
     return report(error, EINVAL, "no such listen endpoint");

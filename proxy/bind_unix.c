@@ -75,48 +75,45 @@ static int remove_stale(const char *path, const struct address *address, char *e
     return 0;
 }
 
-/* The file is made with no permissions for others, and gets its own when its owner is right. */
-static int bind_file(const struct route *route, int fd, const char *path,
+/* The file is made with no permissions for others, and gets its own when its owner is right. From
+ * bind(2) on it is ours to remove. */
+static int bind_file(const struct route *route, struct bound *bound, const char *path,
                      const struct address *address, char *error)
 {
-    mode_t mask = umask(0);
+    mode_t mask = umask(0177);
     mode_t mode = route->mode >= 0 ? (mode_t)route->mode : (0777 & ~mask);
+    struct stat status;
 
-    umask(0177);
-    int failed =
-        bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ? errno : 0;
+    int failed = bind(bound->fd, (const struct sockaddr *)&address->storage, address->length) < 0
+                     ? errno
+                     : 0;
     umask(mask);
     if (failed)
         return fail(error, failed, "unix:%s: %s; does the directory exist, and may it be written?",
                     path, strerror(failed));
+    if (lstat(path, &status) == 0) {
+        snprintf(bound->path, sizeof(bound->path), "%s", path);
+        bound->path_device = status.st_dev;
+        bound->path_inode = status.st_ino;
+    }
     if ((route->owner_uid != (uid_t)-1 || route->owner_gid != (gid_t)-1) &&
         chown(path, route->owner_uid, route->owner_gid) < 0)
         return fail(error, errno, "unix:%s: its owner cannot be set: %s", path, strerror(errno));
     if (chmod(path, mode) < 0)
         return fail(error, errno, "unix:%s: its mode cannot be set: %s", path, strerror(errno));
+    if (listen(bound->fd, route->backlog) < 0)
+        return fail(error, errno, "unix:%s: %s", path, strerror(errno));
     return 0;
 }
 
-static int claim_path(const struct route *route, struct bound *bound, const struct address *address,
-                      char *error)
+static int claim_path(const struct route *route, struct bound *bound, const char *path,
+                      const struct address *address, char *error)
 {
-    int lock = lock_directory(bound->path);
-    int failed = remove_stale(bound->path, address, error);
-    struct stat status;
+    int lock = lock_directory(path);
+    int failed = remove_stale(path, address, error);
 
-    if (failed) {
-        bound->path[0] = '\0';
-    } else {
-        failed = bind_file(route, bound->fd, bound->path, address, error);
-        if (stat(bound->path, &status) == 0) {
-            bound->path_device = status.st_dev;
-            bound->path_inode = status.st_ino;
-        } else {
-            bound->path[0] = '\0';
-        }
-    }
-    if (!failed && listen(bound->fd, route->backlog) < 0)
-        failed = fail(error, errno, "%s: %s", bound->text, strerror(errno));
+    if (!failed)
+        failed = bind_file(route, bound, path, address, error);
     if (lock >= 0)
         close(lock);
     return failed;
@@ -150,13 +147,8 @@ int bind_unix(const struct route *route, const struct endpoint *endpoint, struct
     if (bound.fd < 0)
         return fail(error, errno, "%s: %s", bound.text, strerror(errno));
 
-    int failed;
-    if (file.name[0] == '@') {
-        failed = claim_abstract(route, &bound, &address, error);
-    } else {
-        snprintf(bound.path, sizeof(bound.path), "%.107s", file.name);
-        failed = claim_path(route, &bound, &address, error);
-    }
+    int failed = file.name[0] == '@' ? claim_abstract(route, &bound, &address, error)
+                                     : claim_path(route, &bound, file.name, &address, error);
     if (failed) {
         bound_close(&bound);
         return failed;

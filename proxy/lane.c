@@ -63,10 +63,13 @@ static void send_rest(struct lane *lane)
     lane->state = LANE_SENDING;
     if (sink->transport == TRANSPORT_VSOCK && length > VSOCK_SEND_BYTES_MAX)
         length = VSOCK_SEND_BYTES_MAX;
-    if (sink->transport == TRANSPORT_FILE)
+    if (sink->transport == TRANSPORT_FILE) {
+        /* A write waits where a send would say that the sink is full. */
+        session_watch(lane_session(lane), source_of(lane));
         ring_write(ring_of(lane), &lane->send, sent, sink->fd_write, data, length);
-    else
+    } else {
         ring_send(ring_of(lane), &lane->send, sent, sink->fd_write, data, length);
+    }
 }
 
 static void reset_by(struct session *session, unsigned side, int error)
@@ -97,6 +100,7 @@ static void sink_failed(struct lane *lane, int error)
 
 void lane_sink_gone(struct lane *lane)
 {
+    sink_of(lane)->gone = true;
     if (lane->state == LANE_RECEIVING)
         discard(lane);
     else if (lane->state == LANE_BLOCKED)
@@ -124,6 +128,10 @@ static void blocked(struct lane *lane)
 {
     struct side *sink = sink_of(lane);
 
+    if (sink->gone) {
+        sink_failed(lane, -EPIPE);
+        return;
+    }
     lane->state = LANE_BLOCKED;
     session_watch(lane_session(lane), source_of(lane));
     ring_poll(ring_of(lane), &lane->send, writable, sink->fd_write, POLLOUT);
@@ -140,6 +148,8 @@ static void delivered(struct lane *lane, uint32_t count)
     give_back(lane);
     lane->state = LANE_RECEIVING;
     receive(lane);
+    if (sink_of(lane)->gone)
+        discard(lane);
 }
 
 static void sent(struct ring_op *op, int result, unsigned flags)

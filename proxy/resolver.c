@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define JOIN_PATIENCE_S 1
+#define THREADS_MAX     16
 
 struct name {
     struct name *next; /* of all names, most recently used first */
@@ -47,12 +48,15 @@ struct resolver {
     struct name *names;
     size_t name_count;
 
-    pthread_t thread;
+    pthread_t threads[THREADS_MAX];
+    unsigned thread_count;
+
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     struct question *asked;
     struct question **asked_last;
     struct question *answered;
+    unsigned unanswered; /* asked, and not answered yet */
     bool ending;
 };
 
@@ -112,6 +116,7 @@ static void *resolver_thread(void *argument)
         pthread_mutex_lock(&resolver->mutex);
         question->next = resolver->answered;
         resolver->answered = question;
+        resolver->unanswered--;
         eventfd_write(resolver->eventfd, 1);
     }
     pthread_mutex_unlock(&resolver->mutex);
@@ -174,12 +179,6 @@ int resolver_new(struct resolver **ret, struct ring *ring)
     }
     pthread_mutex_init(&resolver->mutex, NULL);
     pthread_cond_init(&resolver->wake, NULL);
-    int error = pthread_create(&resolver->thread, NULL, resolver_thread, resolver);
-    if (error) {
-        close(resolver->eventfd);
-        free(resolver);
-        return -error;
-    }
     ring_poll(ring, &resolver->answers, answers_arrived, resolver->eventfd, POLLIN);
     *ret = resolver;
     return 0;
@@ -193,7 +192,7 @@ bool resolver_stop(struct resolver *resolver)
 {
     pthread_mutex_lock(&resolver->mutex);
     resolver->ending = true;
-    pthread_cond_signal(&resolver->wake);
+    pthread_cond_broadcast(&resolver->wake);
     pthread_mutex_unlock(&resolver->mutex);
     if (resolver->answers.in_flight && !resolver->cancel.in_flight)
         ring_cancel(resolver->ring, &resolver->cancel, cancelled, resolver->eventfd);
@@ -217,18 +216,29 @@ static void name_free(struct name *name)
     free(name);
 }
 
+/* A name service that hangs does not hold the exit: false, and its threads keep what they use. */
+static bool threads_join(struct resolver *resolver)
+{
+    bool joined = true;
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += JOIN_PATIENCE_S;
+    for (unsigned i = 0; i < resolver->thread_count; i++) {
+        if (pthread_timedjoin_np(resolver->threads[i], NULL, &until) == 0)
+            continue;
+        pthread_detach(resolver->threads[i]);
+        joined = false;
+    }
+    return joined;
+}
+
 void resolver_free(struct resolver *resolver)
 {
     if (!resolver)
         return;
-    /* A name service that hangs does not hold the exit: the thread keeps what it uses. */
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += JOIN_PATIENCE_S;
-    if (pthread_timedjoin_np(resolver->thread, NULL, &until) != 0) {
-        pthread_detach(resolver->thread);
+    if (!threads_join(resolver))
         return;
-    }
     questions_free(resolver->asked);
     questions_free(resolver->answered);
     while (resolver->names) {
@@ -282,6 +292,17 @@ static struct name *name_find(struct resolver *resolver, const char *host, uint3
     return name;
 }
 
+/* false: there is no thread at all to answer. */
+static bool threads_suffice(struct resolver *resolver, unsigned unanswered)
+{
+    unsigned count = resolver->thread_count;
+
+    if (count < unanswered && count < THREADS_MAX &&
+        pthread_create(&resolver->threads[count], NULL, resolver_thread, resolver) == 0)
+        resolver->thread_count++;
+    return resolver->thread_count > 0;
+}
+
 static int ask(struct resolver *resolver, struct name *name)
 {
     struct question *question = calloc(1, sizeof(*question));
@@ -295,9 +316,10 @@ static int ask(struct resolver *resolver, struct name *name)
     pthread_mutex_lock(&resolver->mutex);
     *resolver->asked_last = question;
     resolver->asked_last = &question->next;
+    unsigned unanswered = ++resolver->unanswered;
     pthread_cond_signal(&resolver->wake);
     pthread_mutex_unlock(&resolver->mutex);
-    return 0;
+    return threads_suffice(resolver, unanswered) ? 0 : -ENOMEM;
 }
 
 int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,

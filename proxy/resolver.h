@@ -1,4 +1,4 @@
-/* Host names to addresses, off the data path: a thread of its own asks the name service, answers
+/* Host names to addresses, off the data path: threads of its own ask the name service, answers
  * are kept for RESOLVER_FRESH_NS, and a stale answer is served while a new one is fetched.
  *
  * One resolver belongs to one worker; its functions are called by that worker's thread.
@@ -27,7 +27,7 @@ struct resolver_wait {
 
 int resolver_new(struct resolver **ret, struct ring *ring);
 
-/* Asks the thread to end and stops listening to it; true once nothing is in flight and it may be
+/* Asks the threads to end and stops listening to it; true once nothing is in flight and it may be
  * freed. */
 bool resolver_stop(struct resolver *resolver);
 void resolver_free(struct resolver *resolver);

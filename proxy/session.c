@@ -2,6 +2,7 @@
 #include "proxy/session.h"
 
 #include "proxy/lane.h"
+#include "proxy/tcp_options.h"
 #include "ring/socket.h"
 
 #include <assert.h>
@@ -55,10 +56,13 @@ static void side_deinit(struct side *side, bool whole)
         ring_socket_close(side->fd_write);
     if (side->fd < 0)
         return;
-    if (whole)
-        ring_socket_close(side->fd);
-    else
+    if (!whole) {
         ring_socket_reset(side->fd);
+        return;
+    }
+    if (side->transport == TRANSPORT_TCP)
+        tcp_options_close_whole(side->fd);
+    ring_socket_close(side->fd);
 }
 
 static void session_release(struct session *session)

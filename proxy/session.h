@@ -67,6 +67,7 @@ struct side {
     int fd_write;  /* standard output beside standard input; else equal to fd */
     uint8_t index; /* in session.sides */
     uint8_t transport;
+    bool gone; /* takes no more bytes, in good order */
     int error; /* the reset that a send met, while what came before it is still read; else 0 */
     struct ring_op watch; /* errors and hang-up while nothing is received */
     struct ring_op cancel;

@@ -6,3 +6,6 @@
 /* No delay of small segments; keepalive probes after so long without traffic (0: none). Accepted
  * sockets inherit it from their listener. */
 void tcp_options_set(int fd, uint64_t keepalive_ns);
+
+/* The stream is whole: what closes it now is no reset. */
+void tcp_options_close_whole(int fd);

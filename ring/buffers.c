@@ -96,10 +96,9 @@ static void keep(struct buffers *buffers, unsigned buffer)
         buffers->warm++;
         return;
     }
-    unsigned lowest_warm = buffers->kept_count - buffers->warm;
-    buffers->kept[buffers->kept_count++] = buffers->kept[lowest_warm];
-    buffers->kept[lowest_warm] = (uint16_t)buffer;
-    madvise(buffers_at(buffers, buffer), RING_BUFFER_BYTES, MADV_DONTNEED);
+    unsigned lowest_warm = buffers->kept[buffers->kept_count - buffers->warm];
+    buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
+    madvise(buffers_at(buffers, lowest_warm), RING_BUFFER_BYTES, MADV_DONTNEED);
 }
 
 void buffers_return(struct buffers *buffers, unsigned buffer)

@@ -132,14 +132,15 @@ void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
-/* Waits for one of the events (poll(2)), an error or a hang-up. result: those that are there;
- * POLLRDHUP alone ends the wait only where it is asked for. */
+/* Waits for one of the events (poll(2)), an error or a hang-up. result: those that are there.
+ * POLLRDHUP ends the wait where it is asked for; else it may only do so early, beside a cancel of
+ * whatever operation. */
 void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                unsigned events);
 
 /* Watches for errors and hang-up (POLLERR, POLLHUP) for as long as it is in flight: a completion
- * for each change, with the events there are by then. POLLRDHUP is told too, and stays set after
- * the other end's end-of-file. */
+ * for each change, with the events that changed. POLLRDHUP is told too. Without RING_MORE it has
+ * ended because the completion queue was full. */
 void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
 /* Cancels every operation on fd. Each ends with its own completion; this one's only tells that the

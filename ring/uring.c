@@ -38,6 +38,7 @@ struct ring {
     struct batch next;  /* to be dispatched in the next turn */
     uint64_t now_ns;
     unsigned in_flight;
+    unsigned cancels; /* of them */
 };
 
 static uint64_t clock_ns(void)
@@ -266,6 +267,7 @@ void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
 {
     arm(ring, op, RING_OP_CANCEL, handler, fd);
+    ring->cancels++;
     struct io_uring_sqe *sqe = entry(ring);
     io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data(sqe, op);
@@ -322,8 +324,8 @@ static bool poll_over(struct ring *ring, struct ring_op *op, int *result, unsign
     }
     if (more && told)
         poll_end(ring, op, (unsigned)*result);
-    else if (!more && !told && *result >= 0)
-        poll_on(ring, op);
+    else if (!more && !told && *result >= 0 && ring->cancels == 0)
+        poll_on(ring, op); /* behind a cancel it would outlive it */
     else
         return !more;
     return false;
@@ -346,6 +348,8 @@ static void dispatch(struct ring *ring, const struct completion *completion)
     if (!(completion->flags & RING_MORE)) {
         op->in_flight = false;
         ring->in_flight--;
+        if (op->kind == RING_OP_CANCEL)
+            ring->cancels--;
     }
     if (op->kind == RING_OP_CONNECT)
         result = connect_result(op, result);
