@@ -91,7 +91,8 @@ static void sink_failed(struct lane *lane, int error)
     struct side *sink = sink_of(lane);
 
     lane->lost = true;
-    if (error != -EPIPE || sink->transport == TRANSPORT_TCP)
+    bool may_still_send = sink->transport == TRANSPORT_UNIX || sink->transport == TRANSPORT_VSOCK;
+    if (error != -EPIPE || !may_still_send)
         sink->error = error;
     give_back(lane);
     receive(lane);

@@ -1,0 +1,168 @@
+/* The calls on sockets that do not wait. */
+#include "ring/socket.h"
+#include "tests/ring/sockets.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+static int pair[2];
+
+Test(socket, open_is_non_blocking_and_closes_on_exec)
+{
+    int fd = ring_socket_open(AF_INET, SOCK_STREAM);
+
+    cr_assert_geq(fd, 0);
+    cr_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    cr_assert_eq(ring_socket_open(-1, SOCK_STREAM), -EAFNOSUPPORT);
+}
+
+Test(socket, set_sets_or_tells)
+{
+    int on = 1;
+    int got = 0;
+    socklen_t length = sizeof(got);
+
+    sockets_pair(SOCKETS_TCP, pair);
+    cr_assert_eq(ring_socket_set(pair[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+    getsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &got, &length);
+    cr_assert_eq(got, 1);
+    cr_assert_eq(ring_socket_set(pair[0], IPPROTO_TCP, 9999, &on, sizeof(on)), -ENOPROTOOPT);
+    sockets_close_pair(pair);
+}
+
+Test(socket, shutdown_write_leaves_the_other_direction)
+{
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        char byte;
+
+        sockets_pair(kind, pair);
+        cr_assert_eq(ring_socket_shutdown_write(pair[0]), 0);
+        cr_assert_eq(read(pair[1], &byte, 1), 0);
+        sockets_write(pair[1], "x", 1);
+        sockets_read(pair[0], &byte, 1);
+        sockets_close_pair(pair);
+    }
+}
+
+Test(socket, shutdown_write_tells_that_the_other_end_is_gone)
+{
+    sockets_pair(SOCKETS_TCP, pair);
+    sockets_reset(pair[1]);
+    sockets_poll(pair[0], 0, 1000);
+    cr_assert_eq(ring_socket_shutdown_write(pair[0]), -ENOTCONN);
+    close(pair[0]);
+}
+
+/* Not by a half-close, even with bytes unread; yes by a close of a Unix socket; by a reset with the
+ * error. */
+Test(socket, peer_gone)
+{
+    int error = 1;
+
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        sockets_pair(kind, pair);
+        cr_assert(!ring_socket_peer_gone(pair[0], &error));
+        cr_assert_eq(error, 0);
+        sockets_write(pair[1], "x", 1);
+        shutdown(pair[1], SHUT_WR);
+        sockets_poll(pair[0], POLLRDHUP, 1000);
+        cr_assert(!ring_socket_peer_gone(pair[0], &error), "%s", sockets_name(kind));
+        /* Nor by a half-closed and full one. */
+        sockets_fill(pair[0]);
+        cr_assert(!ring_socket_peer_gone(pair[0], &error), "%s", sockets_name(kind));
+        sockets_close_pair(pair);
+    }
+
+    sockets_pair(SOCKETS_UNIX, pair);
+    close(pair[1]);
+    error = 1;
+    cr_assert(ring_socket_peer_gone(pair[0], &error));
+    cr_assert_eq(error, 0);
+    close(pair[0]);
+
+    sockets_pair(SOCKETS_UNIX, pair);
+    sockets_write(pair[0], "x", 1);
+    close(pair[1]);
+    cr_assert(ring_socket_peer_gone(pair[0], &error));
+    cr_assert_eq(error, -ECONNRESET);
+    close(pair[0]);
+
+    sockets_pair(SOCKETS_TCP, pair);
+    sockets_reset(pair[1]);
+    sockets_poll(pair[0], 0, 1000);
+    cr_assert(ring_socket_peer_gone(pair[0], &error));
+    cr_assert_eq(error, -ECONNRESET);
+    close(pair[0]);
+}
+
+Test(socket, error_is_told_once)
+{
+    sockets_pair(SOCKETS_TCP, pair);
+    cr_assert_eq(ring_socket_error(pair[0]), 0);
+    sockets_reset(pair[1]);
+    sockets_poll(pair[0], 0, 1000);
+    cr_assert_eq(ring_socket_error(pair[0]), -ECONNRESET);
+    cr_assert_eq(ring_socket_error(pair[0]), 0);
+    close(pair[0]);
+    cr_assert_eq(ring_socket_error(pair[0]), -EBADF);
+}
+
+Test(socket, receive_now_does_not_wait)
+{
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        char bytes[8];
+
+        sockets_pair(kind, pair);
+        cr_assert_eq(ring_socket_receive_now(pair[0], bytes, sizeof(bytes), 0), -EAGAIN);
+        sockets_write(pair[1], "word", 4);
+        sockets_poll(pair[0], POLLIN, 1000);
+        cr_assert_eq(ring_socket_receive_now(pair[0], bytes, sizeof(bytes), MSG_PEEK), 4);
+        cr_assert_eq(ring_socket_receive_now(pair[0], bytes, 2, 0), 2);
+        cr_assert_eq(ring_socket_receive_now(pair[0], bytes, sizeof(bytes), 0), 2);
+        cr_assert_arr_eq(bytes, "rd", 2);
+        close(pair[1]);
+        cr_assert_eq(ring_socket_receive_now(pair[0], bytes, sizeof(bytes), 0), 0);
+        close(pair[0]);
+    }
+}
+
+Test(socket, peer_is_the_other_address)
+{
+    struct sockaddr_storage peer;
+    struct sockets_address address;
+    socklen_t length = 0;
+
+    int listener = sockets_listen(SOCKETS_TCP, 1, &address);
+    int fd = sockets_connect(&address);
+    cr_assert_eq(ring_socket_peer(fd, &peer, &length), 0);
+    cr_assert_eq(length, address.length);
+    cr_assert_eq(((struct sockaddr_in *)&peer)->sin_port, address.tcp.sin_port);
+    length = 77;
+    cr_assert_eq(ring_socket_peer(listener, &peer, &length), -ENOTCONN);
+    cr_assert_eq(length, 77);
+    close(fd);
+    close(listener);
+}
+
+Test(socket, close_ends_and_reset_breaks)
+{
+    char byte;
+
+    sockets_pair(SOCKETS_TCP, pair);
+    ring_socket_close(pair[1]);
+    cr_assert_eq(read(pair[0], &byte, 1), 0);
+    close(pair[0]);
+
+    sockets_pair(SOCKETS_TCP, pair);
+    ring_socket_reset(pair[1]);
+    cr_assert_eq(read(pair[0], &byte, 1), -1);
+    cr_assert_eq(errno, ECONNRESET);
+    close(pair[0]);
+}

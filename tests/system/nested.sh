@@ -1,0 +1,86 @@
+# In the outer guest, a VM host of its own (run by tests/lab/nested, busybox sh): a guest is off, boots, is up without
+# the service, then serves, and is killed. Each time the initiator is closed with a reset and the log says which it is.
+log=/tmp/log
+conf=/tmp/vsluice.conf
+failed=0
+
+fail() {
+    echo "FAIL: $*"
+    failed=1
+}
+
+tokens() {
+    sed -n 's/^route r session [0-9]*: ended: \([a-z-]*\): .*/\1/p' $log
+}
+
+# One session; it must end in a reset. Says what the log calls it.
+attempt() {
+    peer exchange tcp:127.0.0.1:8080 --bytes 1K --timeout 10 >/tmp/attempt 2>&1 && return 0
+    grep -q 'Connection reset by peer' /tmp/attempt || fail "the initiator was not reset: $(cat /tmp/attempt)"
+    return 1
+}
+
+# Until sessions end otherwise than so; each of them within `connect-timeout`, and in words.
+phase() {
+    seconds=0
+    until tokens | tail -n 1 | grep -qx "$1"; do
+        attempt && fail "it connected before it was $1"
+        seconds=$((seconds + 1))
+        [ $seconds -gt $2 ] && fail "never $1: $(tail -n 1 $log)" && return
+        sleep 0.5
+    done
+    echo "ok: $1: $(tail -n 1 $log)"
+}
+
+cat >$conf <<'END'
+[guest inner]
+address = vsock:3
+[route r]
+listen = tcp:127.0.0.1:8080
+target = guest:inner:1000
+connect-timeout = 2s
+END
+vsluice run -c $conf 2>$log &
+vsluice=$!
+until grep -qx ready $log; do
+    kill -0 $vsluice || { cat $log; exit 1; }
+    sleep 0.1
+done
+descriptors=$(ls /proc/$vsluice/fd | wc -l)
+
+phase guest-off 1
+vmm=$(lab-start-inner)
+phase guest-booting 60
+phase guest-no-service 120
+until attempt; do
+    sleep 0.5
+done
+order=$(tokens | uniq | tr '\n' ' ')
+[ "$order" = 'guest-off guest-booting guest-no-service ' ] || fail "the order was: $order"
+for token in guest-off:'no guest with this CID' guest-booting:'does not answer' guest-no-service:'nothing listens'; do
+    grep -q "ended: ${token%%:*}: .*${token#*:}" $log || fail "not in words: $token"
+done
+
+errors=$(tokens | wc -l)
+peer exchange tcp:127.0.0.1:8080 --bytes 16M || fail 'exchange'
+peer sessions tcp:127.0.0.1:8080 --sessions 50 --bytes 100K || fail 'sessions'
+peer request-answer tcp:127.0.0.1:8080 --bytes 16M || fail 'request-answer'
+[ "$(tokens | wc -l)" = "$errors" ] || fail "good sessions ended in error: $(tail -n 3 $log)"
+
+peer exchange tcp:127.0.0.1:8080 --bytes 1000G >/tmp/killed 2>&1 &
+victim=$!
+sleep 1
+kill -9 $vmm
+sleep 1.5
+kill -0 $victim 2>/dev/null && fail 'the initiator did not hear that the VMM was killed'
+grep -q 'Connection reset by peer' /tmp/killed || fail "the VMM was killed: $(cat /tmp/killed)"
+tokens | tail -n 1 | grep -Eqx 'target-reset|target-gone' || fail "the VMM was killed: $(tail -n 1 $log)"
+echo "ok: killed: $(tail -n 1 $log)"
+phase guest-off 5
+
+[ "$(ls /proc/$vsluice/fd | wc -l)" = "$descriptors" ] || fail 'descriptors are left'
+kill $vsluice
+wait $vsluice || fail 'vsluice did not end well'
+grep -E 'AddressSanitizer|LeakSanitizer|runtime error:' $log && fail 'sanitizer'
+[ $failed = 0 ] || cat $log
+exit $failed

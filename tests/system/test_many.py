@@ -1,0 +1,223 @@
+"""Many sessions at once, stopping under load, and too few descriptors."""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import subprocess
+import time
+
+import harness
+from harness import KINDS, SLOWNESS, wait_until
+
+IDLE = int(os.environ.get('VSLUICE_TEST_IDLE', '4000'))
+LOAD = int(os.environ.get('VSLUICE_TEST_LOAD', '1000'))
+
+
+def config(test, endpoint, drain_timeout, kind='tcp'):
+    return f'[global]\ndrain-timeout = {drain_timeout}\n[route r]\nlisten = {test.listen(kind)}\ntarget = {endpoint}\n'
+
+
+class Idle(harness.TestCase):
+    """4,000 idle sessions at once, then all active."""
+
+    def test_all(self):
+        server = self.serve(KINDS[-1], '--sessions', IDLE)
+        proxy = self.proxy((KINDS[0], server.endpoint))
+        fds = proxy.fds()
+        peer = self.begin('idle', proxy.endpoint, '--sessions', IDLE, '--hold', '--timeout', self.limit * SLOWNESS,
+                          stdin=subprocess.PIPE)
+        peer.wait_lines('^holding', seconds=self.limit)
+        self.assertEqual(peer.word('holding')['sessions'], IDLE)
+        self.assertEqual(proxy.fds(), fds + 2 * IDLE)
+        used = proxy.cpu()
+        time.sleep(1 * SLOWNESS)
+        self.assertLess(proxy.cpu() - used, 0.1 * SLOWNESS, 'idle sessions cost processor time')
+        print(f'[{proxy.memory() >> 10} KiB for {IDLE} sessions]', end=' ', file=harness.sys.stderr)
+        peer.popen.stdin.close()
+        self.assertEqual(peer.wait(), 0, peer.text)
+        self.assertEqual(peer.word('ok')['ok'], IDLE)
+        self.end_well(proxy, server, fds)
+
+
+class Drain(harness.TestCase):
+    def loaded(self, drain_timeout, sessions=LOAD):
+        """A proxy with sessions that exchange without end."""
+        server = self.serve('unix')
+        proxy = self.proxy(config=config(self, server.endpoint, drain_timeout))
+        fds = proxy.fds()
+        peer = self.begin('echo', proxy.endpoint, '--concurrency', sessions, '--seconds', 1000, '--timeout', 1000)
+        wait_until(lambda: proxy.fds() >= fds + 2 * sessions, 20, lambda: f'{proxy.fds()} descriptors')
+        time.sleep(0.3 * SLOWNESS)
+        return proxy, peer, server
+
+    def test_under_load(self):
+        """SIGTERM under load of 1,000 sessions: exit 0 within drain-timeout."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number):
+                proxy, peer, server = self.loaded('2s')
+                asked = time.monotonic()
+                proxy.signal(number)
+                self.assertEqual(proxy.wait(10), 0)
+                took = time.monotonic() - asked
+                self.assertGreater(took, 1.9, 'the sessions were not given their time')
+                self.assertLess(took, 2 + 1 * SLOWNESS)
+                self.assertEqual(len(proxy.ended('drain-timeout')), LOAD)
+                self.assertEqual(peer.wait(10), 1)
+                self.assertEqual(peer.word('FAIL')['failed'], LOAD)
+                server.stop()
+
+    def test_second_signal(self):
+        proxy, peer, server = self.loaded('30s')
+        proxy.signal(signal.SIGTERM)
+        time.sleep(0.5 * SLOWNESS)
+        self.assertIsNone(proxy.popen.poll())
+        asked = time.monotonic()
+        proxy.signal(signal.SIGTERM)
+        self.assertEqual(proxy.wait(10), 0)
+        self.assertLess(time.monotonic() - asked, 1 * SLOWNESS)
+        peer.wait(10)
+        server.stop()
+
+    def refused(self, endpoint):
+        try:
+            self.dial(endpoint).close()
+        except ConnectionError:
+            return True
+        return False
+
+    def test_transfer_finishes_whole(self):
+        server = self.serve('tcp', '--sessions', 1)
+        proxy = self.proxy(config=config(self, server.endpoint, '30s'))
+        endpoint = proxy.endpoint
+        peer = self.begin('exchange', endpoint, '--bytes', '1G', '--timeout', self.limit * SLOWNESS)
+        time.sleep(0.3)
+        proxy.signal(signal.SIGTERM)
+        proxy.wait_lines('stopping')
+        self.assertIsNone(peer.popen.poll(), 'the transfer was over before')
+        wait_until(lambda: self.refused(endpoint), 1, 'it still listens')
+        self.assertEqual(peer.wait(), 0, peer.text)
+        done = time.monotonic()
+        self.assertEqual(proxy.wait(10), 0)
+        self.assertLess(time.monotonic() - done, 1 * SLOWNESS, 'it waited though nothing was left')
+        self.assertEqual(proxy.ended(), [])
+        self.assertEqual(server.wait(), 0)
+
+    def test_idle_ends_at_once(self):
+        proxy = self.proxy(('tcp', 'tcp:127.0.0.1:1'))
+        asked = time.monotonic()
+        proxy.stop()
+        self.assertLess(time.monotonic() - asked, 1 * SLOWNESS)
+
+
+class Descriptors(harness.TestCase):
+    """More connections than there are descriptors for."""
+
+    MORE = 100
+
+    def crowd(self, proxy, listener):
+        """More connections than fit, each with a question; how many of them the target has got."""
+        initiators = [self.dial(proxy.endpoint) for _ in range(self.MORE)]
+        for number, sock in enumerate(initiators):
+            sock.sendall(b'%04d' % number)
+        listener.settimeout(1 * SLOWNESS)
+        targets = []
+        try:
+            while True:
+                targets.append(self.accept(listener))
+        except TimeoutError:
+            pass
+        return initiators, targets
+
+    def starved(self, proxy):
+        """Costs nothing while it waits."""
+        used = proxy.cpu()
+        time.sleep(1 * SLOWNESS)
+        self.assertLess(proxy.cpu() - used, 0.1 * SLOWNESS, 'it spins')
+
+    def answer_all(self, proxy, listener, initiators, targets):
+        """As sessions end, those that wait take their place, until everybody has been served."""
+        answered = 0
+        waiting = {sock.fileno(): sock for sock in initiators}
+        deadline = time.monotonic() + 20 * SLOWNESS
+        listener.settimeout(5 * SLOWNESS)
+        while waiting and time.monotonic() < deadline:
+            for target in targets:
+                if target.recv(4):
+                    target.sendall(b'done')
+                target.close()
+            targets = []
+            ready, _, _ = select.select([listener, *waiting.values()], [], [], 5)
+            for sock in ready:
+                if sock is listener:
+                    targets.append(self.accept(listener))
+                    continue
+                del waiting[sock.fileno()]
+                try:
+                    answered += sock.recv(4) == b'done'
+                except ConnectionResetError:
+                    pass
+                sock.close()
+        self.assertEqual(len(waiting), 0, f'{len(waiting)} of {self.MORE} were never served')
+        return answered
+
+    def test_limit_at_start(self):
+        listener, endpoint = self.listener('unix')
+        proxy = self.proxy(('tcp', endpoint), nofile=64)
+        fds = proxy.fds()
+        initiators, targets = self.crowd(proxy, listener)
+        self.assertGreater(len(targets), 10, 'hardly any fits')
+        self.assertLess(len(targets), 32, 'more than the limit allows')
+        self.starved(proxy)
+        self.assertEqual(self.answer_all(proxy, listener, initiators, targets), self.MORE)
+        self.assertEqual(proxy.ended(), [])
+        proxy.wait_fds(fds)
+        proxy.stop()
+
+    def test_limit_sinks_while_it_runs(self):
+        """As when the whole system has none left: single sessions fail, and accepting goes on when there are some."""
+        listener, endpoint = self.listener('unix')
+        proxy = self.proxy(('tcp', endpoint))
+        fds = proxy.fds()
+        old = self.dial(proxy.endpoint)
+        old_target = self.accept(listener)
+        _, hard = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (fds + 2 + 11, hard))
+        initiators = []
+        for _ in range(self.MORE):
+            with contextlib.suppress(ConnectionResetError):  # reset before connect(2) is back
+                initiators.append(self.dial(proxy.endpoint))
+        time.sleep(0.5 * SLOWNESS)
+        self.starved(proxy)
+        self.assertEqual(len(proxy.ended()), len(proxy.ended('no-descriptors')))
+        old.sendall(b'still')
+        self.assertEqual(old_target.recv(5), b'still')
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        proxy.wait_fds(fds + 2 + 2 * (self.MORE - len(proxy.ended())))
+        new = self.dial(proxy.endpoint)
+        new.sendall(b'new')
+        targets = [self.accept(listener) for _ in range(self.MORE - len(proxy.ended()) + 1)]
+        self.assertEqual(targets[-1].recv(3), b'new')
+        for sock in [old, old_target, new, *initiators, *targets]:
+            sock.close()
+        proxy.wait_fds(fds)
+        proxy.stop()
+
+    def test_churn(self):
+        """Sessions that come and go at the limit all get through."""
+        server = self.serve('tcp', '--sessions', 2000)
+        proxy = self.proxy(('tcp', server.endpoint), nofile=64)
+        fds = proxy.fds()
+        self.peer('sessions', proxy.endpoint, '--sessions', 2000, '--concurrency', 200, '--bytes', '10K')
+        self.end_well(proxy, server, fds)
+
+    def test_no_room_at_all(self):
+        """It says so, rather than run without serving."""
+        proxy = self.proxy('tcp:127.0.0.1:0=tcp:127.0.0.1:1', nofile=9, ready=False)
+        self.assertEqual(proxy.wait(), harness.OSERR)
+        self.assertRegex(proxy.text, 'LimitNOFILE|ulimit')
+
+
+if __name__ == '__main__':
+    harness.main()
