@@ -249,6 +249,7 @@ static void greet_sent(struct ring_op *op, int result, unsigned flags)
         break;
     case RING_RETRY: greet(dial); break;
     case RING_WAIT: ring_poll(dial->ring, &dial->greet, greet_writable, dial->fd, POLLOUT); break;
+    case RING_EXHAUSTED: attempt_failed(dial, REASON_NO_MEMORY, result); break;
     default: attempt_failed(dial, REASON_MUX_REFUSED, result); break;
     }
 }

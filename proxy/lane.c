@@ -138,8 +138,24 @@ static void blocked(struct lane *lane)
     ring_poll(ring_of(lane), &lane->send, writable, sink->fd_write, POLLOUT);
 }
 
+/* Memory for the bytes was lacking in the kernel; on vsock it may also say that the VMM is just
+ * going. */
+static void starved(struct lane *lane, int error)
+{
+    lane->state = LANE_BLOCKED;
+    session_watch(lane_session(lane), source_of(lane));
+    session_retry(lane_session(lane), error);
+}
+
+void lane_retry(struct lane *lane)
+{
+    if (lane->state == LANE_BLOCKED && !lane->send.in_flight)
+        send_rest(lane);
+}
+
 static void delivered(struct lane *lane, uint32_t count)
 {
+    lane_session(lane)->retries = 0;
     lane->offset += count;
     lane->bytes += count;
     if (lane->offset < lane->length) {
@@ -166,7 +182,7 @@ static void sent(struct ring_op *op, int result, unsigned flags)
     case RING_OK: delivered(lane, (uint32_t)result); break;
     case RING_RETRY: send_rest(lane); break;
     case RING_WAIT: blocked(lane); break;
-    case RING_EXHAUSTED: session_stop(session, REASON_NO_MEMORY, result); break;
+    case RING_EXHAUSTED: starved(lane, result); break;
     case RING_CLOSED:
     case RING_GONE: sink_failed(lane, result); break;
     default: session_stop(session, REASON_SYSTEM, result); break;

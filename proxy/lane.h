@@ -11,6 +11,9 @@ void lane_start(struct lane *lane);
  * never tells. One that sends learns it from its send. */
 void lane_sink_gone(struct lane *lane);
 
+/* Sends again what memory was lacking for. No effect on a lane that does not wait for that. */
+void lane_retry(struct lane *lane);
+
 /* Gives back the buffer it holds, if any. Nothing of it is in flight. */
 void lane_deinit(struct lane *lane);
 

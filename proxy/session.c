@@ -135,6 +135,7 @@ void session_stop(struct session *session, enum reason reason, int error)
     sessions->events->ended(sessions->owner, session);
     session->state = SESSION_STOPPING;
     ring_timer_disarm(sessions->ring, &session->timer);
+    ring_timer_disarm(sessions->ring, &session->retry);
     dial_stop(&session->dial);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         side_cancel(session, &session->sides[i]);
@@ -245,23 +246,59 @@ static void finish(struct session *session)
     session_stop(session, REASON_DONE, 0);
 }
 
+static void retry(struct ring_timer *timer)
+{
+    struct session *session = (void *)((char *)timer - offsetof(struct session, retry));
+
+    for (unsigned i = 0; i < SIDE_COUNT; i++)
+        lane_retry(&session->lanes[i]);
+}
+
+void session_retry(struct session *session, int error)
+{
+    struct ring *ring = session->sessions->ring;
+
+    if (session->retries++ == SESSION_RETRIES_MAX)
+        session_stop(session, REASON_NO_MEMORY, error);
+    else
+        ring_timer_arm(ring, &session->retry, ring_now_ns(ring) + SESSION_RETRY_NS, retry);
+}
+
+static void discarded_enough(struct ring_timer *timer);
+
+static uint64_t delivered(const struct session *session)
+{
+    return session->lanes[0].bytes + session->lanes[1].bytes;
+}
+
+static void discard_for_a_while(struct session *session)
+{
+    session->delivered = delivered(session);
+    set_timer(session, SESSION_DISCARD_NS, discarded_enough);
+}
+
+/* A lane that still delivers is let go on; but a reset has to reach the other side. */
 static void discarded_enough(struct ring_timer *timer)
 {
-    finish(session_of_timer(timer));
+    struct session *session = session_of_timer(timer);
+    bool reset = session->sides[SIDE_INITIATOR].error || session->sides[SIDE_TARGET].error;
+
+    if (!reset && delivered(session) > session->delivered)
+        discard_for_a_while(session);
+    else
+        finish(session);
 }
 
 void session_lane_changed(struct session *session, struct lane *lane)
 {
     const struct lane *other = &session->lanes[!lane->source];
     bool discarding = lane->state == LANE_DISCARDING;
-    bool reset = discarding && session->sides[!lane->source].error;
 
-    if (other->state == LANE_ENDED && (reset || !discarding))
+    if (other->state == LANE_ENDED && (!discarding || session->sides[!lane->source].error))
         finish(session);
-    else if (other->state == LANE_ENDED || reset ||
-             (!discarding && other->state == LANE_DISCARDING))
-        set_timer(session, SESSION_DISCARD_NS, discarded_enough);
-    else if (!discarding)
+    else if (discarding || other->state == LANE_DISCARDING)
+        discard_for_a_while(session);
+    else
         probe(session, &session->sides[lane->source]);
 }
 

@@ -25,8 +25,8 @@
  *       | end-of-file: SHUT_WR on the sink
  *       v
  *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and
- * dropped, as long as the other lane carries and SESSION_DISCARD_NS beyond, so that closing does
- * not destroy what the source has yet to read. After a reset: SESSION_DISCARD_NS at most
+ * dropped, for SESSION_DISCARD_NS or as long as the other lane delivers, so that closing does not
+ *                       destroy what the source has yet to read
  *
  * An error of a session ends that session alone. Told to who owns the sessions, never logged here.
  */
@@ -96,6 +96,9 @@ struct session {
     uint8_t reason;
     int error;
     struct ring_timer timer;
+    struct ring_timer retry; /* of sends that memory was lacking for */
+    uint32_t retries;        /* in a row */
+    uint64_t delivered;      /* by both lanes, when discarding was last looked at */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
     struct dial dial;
@@ -124,6 +127,9 @@ struct sessions {
 /* Discarded bytes, and half-closed vsock sessions whose other end vanished in silence. */
 #define SESSION_DISCARD_NS UINT64_C(500000000)
 #define SESSION_PROBE_NS   UINT64_C(500000000)
+/* A send that memory is lacking for is tried again after such a time, so often. */
+#define SESSION_RETRY_NS    UINT64_C(10000000)
+#define SESSION_RETRIES_MAX 100
 /* A dial that lasts longer watches whether the initiator is still there. */
 #define SESSION_PATIENCE_NS UINT64_C(100000000)
 
@@ -154,6 +160,10 @@ void session_lane_changed(struct session *session, struct lane *lane);
 
 /* For lanes: arms the watch of a side that is not being received from. */
 void session_watch(struct session *session, struct side *side);
+
+/* For lanes: calls lane_retry() in a while, or ends the session where that has been tried for long.
+ * It may be gone on return. */
+void session_retry(struct session *session, int error);
 
 size_t sessions_count(const struct sessions *sessions);
 

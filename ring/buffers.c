@@ -88,28 +88,30 @@ void buffers_hold(struct buffers *buffers, unsigned buffer)
     buffers->held++;
 }
 
-static void keep(struct buffers *buffers, unsigned buffer)
-{
-    buffers->states[buffer] = BUFFER_KEPT;
-    if (buffers->warm < BUFFERS_WARM) {
-        buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
-        buffers->warm++;
-        return;
-    }
-    unsigned lowest_warm = buffers->kept[buffers->kept_count - buffers->warm];
-    buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
-    madvise(buffers_at(buffers, lowest_warm), RING_BUFFER_BYTES, MADV_DONTNEED);
-}
-
 void buffers_return(struct buffers *buffers, unsigned buffer)
 {
     assert(buffer < buffers->max && buffers->states[buffer] == BUFFER_HELD);
     buffers->held--;
-    if (buffers->offered < RING_BUFFERS_IDLE) {
+    if (buffers->surplus == 0) {
         offer(buffers, buffer);
         return;
     }
-    keep(buffers, buffer);
+    buffers->surplus--;
+    buffers->states[buffer] = BUFFER_KEPT;
+    buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
+    madvise(buffers_at(buffers, buffer), RING_BUFFER_BYTES, MADV_DONTNEED);
+}
+
+void buffers_review(struct buffers *buffers, uint64_t now_ns)
+{
+    if (buffers->offered < buffers->offered_min)
+        buffers->offered_min = buffers->offered;
+    if (now_ns < buffers->review_ns)
+        return;
+    buffers->surplus =
+        buffers->offered_min > RING_BUFFERS_IDLE ? buffers->offered_min - RING_BUFFERS_IDLE : 0;
+    buffers->offered_min = buffers->offered;
+    buffers->review_ns = now_ns + BUFFERS_REVIEW_NS;
 }
 
 bool buffers_grow(struct buffers *buffers)
@@ -117,8 +119,7 @@ bool buffers_grow(struct buffers *buffers)
     if (buffers->kept_count == 0)
         return false;
     offer(buffers, buffers->kept[--buffers->kept_count]);
-    if (buffers->warm > 0)
-        buffers->warm--;
+    buffers->surplus = 0;
     return true;
 }
 

@@ -1,9 +1,9 @@
-/* The receive buffers of a ring, and who holds each: kept (out of circulation), offered to the
- * kernel, or held by a handler.
+/* The receive buffers of a ring, and who holds each: kept (out of circulation, without memory),
+ * offered to the kernel, or held by a handler.
  *
- * RING_BUFFERS_IDLE are on offer at first; one more whenever the kernel found none. Those that come
- * back while so many are on offer are kept: the latest BUFFERS_WARM with their memory, the others
- * without.
+ * RING_BUFFERS_IDLE are on offer at first; one more whenever the kernel found none. What stayed on
+ * offer beyond RING_BUFFERS_IDLE for BUFFERS_REVIEW_NS is too much: that many are kept as they come
+ * back.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 #include <liburing.h>
 
-#define BUFFERS_WARM 192
+#define BUFFERS_REVIEW_NS UINT64_C(1000000000)
 
 struct buffers {
     struct io_uring_buf_ring *offers; /* shared with the kernel */
@@ -21,7 +21,9 @@ struct buffers {
     uint8_t *states;
     uint16_t *kept; /* stack of the buffers out of circulation */
     unsigned kept_count;
-    unsigned warm; /* of them, the topmost: with their memory */
+    unsigned offered_min; /* since the latest review */
+    unsigned surplus;     /* to be kept when they come back */
+    uint64_t review_ns;   /* the next one */
     unsigned max;
     unsigned offered;
     unsigned held;
@@ -30,6 +32,9 @@ struct buffers {
 /* Registers them with `uring` as buffer group 0. */
 int buffers_init(struct buffers *buffers, struct io_uring *uring, unsigned max);
 void buffers_deinit(struct buffers *buffers);
+
+/* Once a turn, when all completions have been taken. */
+void buffers_review(struct buffers *buffers, uint64_t now_ns);
 
 /* The kernel handed this one out. */
 void buffers_hold(struct buffers *buffers, unsigned buffer);

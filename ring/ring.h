@@ -132,9 +132,8 @@ void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
-/* Waits for one of the events (poll(2)), an error or a hang-up. result: those that are there.
- * POLLRDHUP ends the wait where it is asked for; else it may only do so early, beside a cancel of
- * whatever operation. */
+/* Waits for one of the events (poll(2)), an error or a hang-up. result: those that are there;
+ * POLLRDHUP alone ends the wait only where it is asked for. */
 void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                unsigned events);
 

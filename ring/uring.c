@@ -30,6 +30,13 @@ struct batch {
     size_t room;
 };
 
+/* What cancels in flight are about. */
+struct fds {
+    int *at;
+    size_t count;
+    size_t room;
+};
+
 struct ring {
     struct io_uring uring;
     struct buffers buffers;
@@ -38,7 +45,7 @@ struct ring {
     struct batch next;  /* to be dispatched in the next turn */
     uint64_t now_ns;
     unsigned in_flight;
-    unsigned cancels; /* of them */
+    struct fds cancels;
 };
 
 static uint64_t clock_ns(void)
@@ -103,6 +110,7 @@ void ring_free(struct ring *ring)
     buffers_deinit(&ring->buffers);
     free(ring->batch.at);
     free(ring->next.at);
+    free(ring->cancels.at);
     free(ring);
 }
 
@@ -116,6 +124,34 @@ static void batch_add(struct batch *batch, struct ring_op *op, int result, unsig
         batch->room = room;
     }
     batch->at[batch->count++] = (struct completion){op, result, flags};
+}
+
+static void fds_add(struct fds *fds, int fd)
+{
+    if (fds->count == fds->room) {
+        fds->room = fds->room ? fds->room * 2 : 16;
+        fds->at = realloc(fds->at, fds->room * sizeof(*fds->at));
+        assert(fds->at);
+    }
+    fds->at[fds->count++] = fd;
+}
+
+static bool fds_has(const struct fds *fds, int fd, size_t *ret_index)
+{
+    for (size_t i = 0; i < fds->count; i++)
+        if (fds->at[i] == fd) {
+            *ret_index = i;
+            return true;
+        }
+    return false;
+}
+
+static void fds_remove(struct fds *fds, int fd)
+{
+    size_t index;
+    bool had = fds_has(fds, fd, &index);
+    assert(had);
+    fds->at[index] = fds->at[--fds->count];
 }
 
 /* Translates one completion of the kernel, settling what it says about buffers. */
@@ -267,7 +303,7 @@ void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
 {
     arm(ring, op, RING_OP_CANCEL, handler, fd);
-    ring->cancels++;
+    fds_add(&ring->cancels, fd);
     struct io_uring_sqe *sqe = entry(ring);
     io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data(sqe, op);
@@ -290,12 +326,37 @@ static int connect_result(const struct ring_op *op, int result)
     return result;
 }
 
-static void poll_on(struct ring *ring, struct ring_op *op)
+/* Polls on. A cancel on the way would reach the kernel before, and miss it: then it ends here. */
+static bool poll_on(struct ring *ring, struct ring_op *op, enum ring_op_kind kind)
 {
-    op->kind = RING_OP_POLL_ON;
+    size_t index;
+
+    if (fds_has(&ring->cancels, op->fd, &index))
+        return false;
+    op->kind = (uint8_t)kind;
     struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_poll_multishot(sqe, op->fd, op->events);
+    if (kind == RING_OP_CONNECT)
+        io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
+    else
+        io_uring_prep_poll_multishot(sqe, op->fd, op->events);
     io_uring_sqe_set_data(sqe, op);
+    return true;
+}
+
+/* The kernel tells what woke it and does not ask the socket again, and vsock wakes for POLLOUT when
+ * its request has left, before the answer is there. Returns whether the connect is over; *result is
+ * then what it came to. */
+static bool connect_over(struct ring *ring, struct ring_op *op, int *result)
+{
+    struct pollfd state = {.fd = op->fd, .events = POLLOUT};
+
+    if (*result > 0 && poll(&state, 1, 0) == 0) {
+        if (poll_on(ring, op, RING_OP_CONNECT))
+            return false;
+        *result = -ECANCELED;
+    }
+    *result = connect_result(op, *result);
+    return true;
 }
 
 static void poll_end(struct ring *ring, struct ring_op *op, unsigned told)
@@ -322,13 +383,16 @@ static bool poll_over(struct ring *ring, struct ring_op *op, int *result, unsign
         *result = op->events;
         return !more;
     }
-    if (more && told)
+    if (more && told) {
         poll_end(ring, op, (unsigned)*result);
-    else if (!more && !told && *result >= 0 && ring->cancels == 0)
-        poll_on(ring, op); /* behind a cancel it would outlive it */
-    else
-        return !more;
-    return false;
+        return false;
+    }
+    if (!more && !told && *result >= 0) {
+        if (poll_on(ring, op, RING_OP_POLL_ON))
+            return false;
+        *result = -ECANCELED;
+    }
+    return !more;
 }
 
 static bool is_poll(const struct ring_op *op)
@@ -345,14 +409,14 @@ static void dispatch(struct ring *ring, const struct completion *completion)
     assert(op->in_flight);
     if (is_poll(op) && !poll_over(ring, op, &result, completion->flags))
         return;
+    if (op->kind == RING_OP_CONNECT && !connect_over(ring, op, &result))
+        return;
     if (!(completion->flags & RING_MORE)) {
         op->in_flight = false;
         ring->in_flight--;
         if (op->kind == RING_OP_CANCEL)
-            ring->cancels--;
+            fds_remove(&ring->cancels, op->fd);
     }
-    if (op->kind == RING_OP_CONNECT)
-        result = connect_result(op, result);
     op->handler(op, result, completion->flags);
 }
 
@@ -392,6 +456,7 @@ int ring_turn(struct ring *ring)
     ring->batch = batch;
     drain(ring, &ring->batch);
     ring->now_ns = clock_ns();
+    buffers_review(&ring->buffers, ring->now_ns);
     for (size_t i = 0; i < ring->batch.count; i++)
         dispatch(ring, &ring->batch.at[i]);
     ring->batch.count = 0;

@@ -232,7 +232,8 @@ static void session_advance(struct session *session)
             close(session->watch_out.fd);
             session->watch_out.fd = -1;
             session->watch_out.events = 0;
-        } else if (shutdown(session->watch_in.fd, SHUT_WR) < 0) {
+        } else if (shutdown(session->watch_in.fd, SHUT_WR) < 0 && errno != ENOTCONN) {
+            /* ENOTCONN: it was reset, as the next read tells. */
             session_broken(session, errno);
         }
     }
