@@ -60,6 +60,7 @@ static void set_tcp_options(int fd, const struct route *route, bool both_familie
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_six, sizeof(only_six));
     tcp_options_set(fd, route->keepalive_ns);
+    tcp_options_close_reset(fd);
 }
 
 static int bind_address(const struct route *route, const struct address *address,
@@ -206,7 +207,7 @@ static int take_descriptor(const struct route *route, int fd, struct bound *ret,
     /* The ring waits by itself; a non-blocking listener would make it return at once. */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    *ret = (struct bound){.fd = fd, .transport = address_transport(&name)};
+    *ret = (struct bound){.fd = fd, .transport = address_transport(&name), .inherited = true};
     if (ret->transport == TRANSPORT_TCP)
         tcp_options_set(fd, route->keepalive_ns);
     address_format(&name, ret->text);

@@ -9,12 +9,14 @@
 #include "config/address.h"
 #include "config/config.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 struct bound {
     int fd;
     enum transport transport;
+    bool inherited;                 /* others have it too, and will */
     char text[ENDPOINT_TEXT_BYTES]; /* what it is bound to, with the port that the kernel chose */
     char path[ENDPOINT_UNIX_PATH_BYTES]; /* of its file, to be removed; "": none */
     dev_t path_device;

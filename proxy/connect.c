@@ -89,7 +89,11 @@ static int relay(const struct route *route, const char *target)
         return EX_OSERR;
     }
     sessions_init(&sessions, ring, resolver, 1, &events, &outcome);
-    sessions_start(&sessions, route, STDIN_FILENO, STDOUT_FILENO, TRANSPORT_FILE);
+    error = sessions_start(&sessions, route, STDIN_FILENO, STDOUT_FILENO, TRANSPORT_FILE);
+    if (error < 0) {
+        fprintf(stderr, "vsluice: cannot start: %s\n", strerror(-error));
+        outcome.status = EX_OSERR;
+    }
     int status = turn_until_done(ring, resolver, &sessions);
     if (status)
         return status;

@@ -182,6 +182,7 @@ static void set_options(const struct dial *dial, enum transport transport)
 {
     if (transport == TRANSPORT_TCP) {
         tcp_options_set(dial->fd, dial->options.keepalive_ns);
+        tcp_options_close_reset(dial->fd);
     } else if (transport == TRANSPORT_VSOCK) {
         /* Else the kernel gives up after 2 s. */
         struct timeval timeout = {

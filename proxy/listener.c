@@ -2,6 +2,7 @@
 #include "proxy/listener.h"
 
 #include "proxy/log.h"
+#include "proxy/tcp_options.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 
@@ -68,10 +69,18 @@ static bool is_welcome(const struct listener *listener, int fd)
 
 static void welcome(struct listener *listener, int fd)
 {
-    if (listener->stopping || !is_welcome(listener, fd)) {
+    if (listener->stopping) {
         ring_socket_reset(fd);
         return;
     }
+    if (!is_welcome(listener, fd)) {
+        log_line("route %s: a connection from another CID than %u was refused",
+                 listener->route->name, listener->peer_cid);
+        ring_socket_reset(fd);
+        return;
+    }
+    if (listener->bound.inherited && listener->bound.transport == TRANSPORT_TCP)
+        tcp_options_close_reset(fd);
     if (listener->paused)
         log_line("route %s: accepting again", listener->route->name);
     listener->paused = false;

@@ -2,8 +2,8 @@
  *
  * A multishot accept runs ahead of its handler by as many connections as the completion queue
  * holds, so near the bound connections are accepted one at a time, and at the bound none: they wait
- * in the backlog. Where descriptors or memory ran out, accepting pauses until a session has ended
- * or LISTENER_PAUSE_NS is over.
+ * in the backlog. Where descriptors or memory ran out all the same, accepting pauses for
+ * LISTENER_PAUSE_NS.
  */
 #pragma once
 

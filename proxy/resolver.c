@@ -278,7 +278,7 @@ static struct name *name_find(struct resolver *resolver, const char *host, uint3
         resolver->names = name;
         return name;
     }
-    if (resolver->name_count == RESOLVER_NAMES_MAX)
+    if (resolver->name_count >= RESOLVER_NAMES_MAX)
         evict(resolver);
     struct name *name = calloc(1, sizeof(*name));
     if (!name || !(name->host = strdup(host))) {
@@ -293,9 +293,13 @@ static struct name *name_find(struct resolver *resolver, const char *host, uint3
 }
 
 /* false: there is no thread at all to answer. */
-static bool threads_suffice(struct resolver *resolver, unsigned unanswered)
+static bool threads_suffice(struct resolver *resolver)
 {
     unsigned count = resolver->thread_count;
+
+    pthread_mutex_lock(&resolver->mutex);
+    unsigned unanswered = resolver->unanswered;
+    pthread_mutex_unlock(&resolver->mutex);
 
     if (count < unanswered && count < THREADS_MAX &&
         pthread_create(&resolver->threads[count], NULL, resolver_thread, resolver) == 0)
@@ -316,10 +320,10 @@ static int ask(struct resolver *resolver, struct name *name)
     pthread_mutex_lock(&resolver->mutex);
     *resolver->asked_last = question;
     resolver->asked_last = &question->next;
-    unsigned unanswered = ++resolver->unanswered;
+    resolver->unanswered++;
     pthread_cond_signal(&resolver->wake);
     pthread_mutex_unlock(&resolver->mutex);
-    return threads_suffice(resolver, unanswered) ? 0 : -ENOMEM;
+    return 0;
 }
 
 int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
@@ -332,6 +336,8 @@ int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
     bool fresh = name->answered_ns != 0 &&
                  ring_now_ns(resolver->ring) - name->answered_ns < RESOLVER_FRESH_NS;
     if (!name->asking && !(fresh && name->addresses) && ask(resolver, name) < 0)
+        return -ENOMEM;
+    if (name->asking && !threads_suffice(resolver))
         return -ENOMEM;
     if (name->addresses) {
         *ret = addresses_ref(name->addresses);

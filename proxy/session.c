@@ -163,6 +163,19 @@ static void side_broke(struct session *session, struct side *side, int error)
 
 static void watch(struct session *session, struct side *side);
 
+/* Is the other end gone, and is the lane that writes to it to be told? A vsock socket with bytes
+ * unread tells no hang-up, only that its other end writes no more. */
+static bool tells_sink_gone(const struct session *session, const struct side *side, int events)
+{
+    int error;
+
+    if (session->state != SESSION_RELAYING)
+        return false;
+    if (side->transport == TRANSPORT_VSOCK && events & POLLRDHUP)
+        return ring_socket_peer_gone(side->fd, &error);
+    return events & POLLHUP && session->lanes[side->index].state == LANE_ENDED;
+}
+
 /* Nothing is received from this side now, so nothing else tells of its reset. A hang-up alone is no
  * error: a Unix socket that was closed at the other end still holds what was sent before. */
 static void watched(struct ring_op *op, int result, unsigned flags)
@@ -180,7 +193,7 @@ static void watched(struct ring_op *op, int result, unsigned flags)
         session_stop(session, REASON_SYSTEM, result);
     else if (result & POLLERR)
         side_broke(session, side, ring_socket_error(side->fd));
-    else if (result & POLLHUP && session->lanes[side->index].state == LANE_ENDED)
+    else if (tells_sink_gone(session, side, result))
         lane_sink_gone(&session->lanes[!side->index]);
 }
 

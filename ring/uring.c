@@ -444,8 +444,13 @@ int ring_turn(struct ring *ring)
 {
     struct __kernel_timespec wait = patience(ring);
     struct io_uring_cqe *cqe;
+    bool ready = io_uring_cq_ready(&ring->uring) > 0;
 
     int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
+    /* liburing does not enter to wait where completions are there already: the kernel's deferred
+     * work, all that waits for readiness, would get no turn. */
+    if (ready)
+        io_uring_get_events(&ring->uring);
     if (error < 0 && error != -ETIME && error != -EINTR && error != -EAGAIN && error != -EBUSY &&
         error != -ENOMEM)
         return error;

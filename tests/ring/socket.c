@@ -102,6 +102,20 @@ Test(socket, peer_gone)
     close(pair[0]);
 }
 
+/* The answer of the send alone, which is the only one that vsock gives. Of Unix sockets it differs
+ * from POLLHUP where the other end has ended its reading. */
+Test(socket, peer_gone_by_the_send)
+{
+    int error = 1;
+
+    sockets_pair(SOCKETS_UNIX, pair);
+    shutdown(pair[1], SHUT_RD);
+    cr_assert_eq(sockets_poll(pair[0], 0, 0), 0);
+    cr_assert(ring_socket_peer_gone(pair[0], &error));
+    cr_assert_eq(error, 0);
+    sockets_close_pair(pair);
+}
+
 Test(socket, error_is_told_once)
 {
     sockets_pair(SOCKETS_TCP, pair);

@@ -213,6 +213,63 @@ Test(timer, is_due_at_its_deadline_and_not_before)
     cr_assert_eq(order_count, 1);
 }
 
+Test(timer, arming_again_moves_it)
+{
+    struct ring_timers heap = {0};
+    struct ring_timer timer = {0};
+
+    ring_timers_arm(&heap, &timer, 100, note_order);
+    ring_timers_arm(&heap, &timer, 200, note_order);
+    ring_timers_expire(&heap, 150);
+    cr_assert_eq(order_count, 0);
+    ring_timers_arm(&heap, &timer, 50, note_order);
+    cr_assert_eq(ring_timers_next(&heap), 50);
+    ring_timers_expire(&heap, 150);
+    cr_assert_eq(order_count, 1);
+    cr_assert_eq(ring_timers_next(&heap), UINT64_MAX);
+}
+
+static struct ring_timers shared;
+static struct ring_timer second, third;
+
+static void arm_10_later(struct ring_timer *timer)
+{
+    note_order(timer);
+    ring_timers_arm(&shared, timer, timer->deadline_ns + 10, arm_10_later);
+}
+
+/* Also for a deadline that has passed: it is called again, in the same call. */
+Test(timer, a_handler_may_arm_its_own)
+{
+    struct ring_timer timer = {0};
+
+    ring_timers_arm(&shared, &timer, 10, arm_10_later);
+    ring_timers_expire(&shared, 45);
+    cr_assert_eq(order_count, 4);
+    cr_assert_eq(ring_timers_next(&shared), 50);
+}
+
+static void stop_the_others(struct ring_timer *timer)
+{
+    note_order(timer);
+    ring_timers_disarm(&shared, &second);
+    ring_timers_arm(&shared, &third, 100, note_order);
+}
+
+Test(timer, a_handler_may_stop_others_that_are_due)
+{
+    struct ring_timer timer = {0};
+
+    ring_timers_arm(&shared, &third, 30, note_order);
+    ring_timers_arm(&shared, &second, 20, note_order);
+    ring_timers_arm(&shared, &timer, 10, stop_the_others);
+    ring_timers_expire(&shared, 50);
+    cr_assert_eq(order_count, 1);
+    ring_timers_expire(&shared, 100);
+    cr_assert_eq(order_count, 2);
+    cr_assert_eq(order[1], 100);
+}
+
 Test(timer, disarming_what_is_not_armed_does_nothing)
 {
     struct ring_timers heap = {0};

@@ -17,6 +17,7 @@ struct acceptor {
     struct probe probe;
     int fds[MANY + 1];
     unsigned count;
+    unsigned rearmed;
 };
 
 static void accepted(struct ring_op *op, int result, unsigned flags)
@@ -40,6 +41,7 @@ static void accepted_and_on(struct ring_op *op, int result, unsigned flags)
     accepted(op, result, flags);
     if (result >= 0 && !(flags & RING_MORE)) {
         acceptor->probe.terminals--;
+        acceptor->rearmed++;
         ring_accept(loop.ring, op, accepted_and_on, fd, true);
     }
 }
@@ -93,6 +95,8 @@ static void accept_many(enum sockets_kind kind, unsigned entries)
         clients[i] = sockets_connect(&address);
     loop_until(&loop, &acceptor.count, MANY);
     cr_assert_eq(acceptor.probe.terminals, 0);
+    if (ring_completions_max(loop.ring) >= MANY / 2)
+        cr_assert_eq(acceptor.rearmed, 0, "a multishot accept ended %u times", acceptor.rearmed);
     probe_expect_quiet(&acceptor.probe);
     expect_all_different(&acceptor, clients, MANY);
 

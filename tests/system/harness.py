@@ -343,6 +343,12 @@ class TestCase(unittest.TestCase):
         sock.connect(where)
         return sock
 
+    def knock(self, endpoint):
+        """A socket, connected; none if it was reset before connect(2) was back."""
+        with contextlib.suppress(ConnectionResetError):
+            return [self.dial(endpoint)]
+        return []
+
     def listener(self, kind, timeout=10):
         """A listening socket of this process, and its endpoint."""
         family, where = address(self.listen(kind))

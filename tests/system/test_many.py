@@ -1,6 +1,6 @@
 """Many sessions at once, stopping under load, and too few descriptors."""
 
-import contextlib
+import itertools
 import os
 import resource
 import select
@@ -184,10 +184,7 @@ class Descriptors(harness.TestCase):
         old_target = self.accept(listener)
         _, hard = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (fds + 2 + 11, hard))
-        initiators = []
-        for _ in range(self.MORE):
-            with contextlib.suppress(ConnectionResetError):  # reset before connect(2) is back
-                initiators.append(self.dial(proxy.endpoint))
+        initiators = [sock for _ in range(self.MORE) for sock in self.knock(proxy.endpoint)]
         time.sleep(0.5 * SLOWNESS)
         self.starved(proxy)
         self.assertEqual(len(proxy.ended()), len(proxy.ended('no-descriptors')))
@@ -200,6 +197,35 @@ class Descriptors(harness.TestCase):
         targets = [self.accept(listener) for _ in range(self.MORE - len(proxy.ended()) + 1)]
         self.assertEqual(targets[-1].recv(3), b'new')
         for sock in [old, old_target, new, *initiators, *targets]:
+            sock.close()
+        proxy.wait_fds(fds)
+        proxy.stop()
+
+    def test_none_left(self):
+        """Accepting fails for as long as nothing can be opened: quietly, and only for so long."""
+        listener, endpoint = self.listener('unix')
+        proxy = self.proxy(('tcp', endpoint), nofile=200)
+        fds = proxy.fds()
+        old = [(self.dial(proxy.endpoint), self.accept(listener)) for _ in range(5)]
+        taken = {int(name) for name in os.listdir(f'/proc/{proxy.pid}/fd')}
+        free = next(number for number in itertools.count() if number not in taken)
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (free, 200))
+        new = self.knock(proxy.endpoint)
+        # The accept that was under way may have the old limit: a session that finds no descriptor for its target.
+        time.sleep(0.2 * SLOWNESS)
+        new += [self.dial(proxy.endpoint) for _ in range(20)]
+        self.starved(proxy)
+        for initiator, target in old:
+            initiator.sendall(b'still')
+            self.assertEqual(target.recv(5), b'still')
+        lost = len(proxy.ended('no-descriptors'))
+        self.assertLessEqual(lost, 1, proxy.text)
+        self.assertEqual(len(proxy.matches('accepting paused')), 1, proxy.text)
+        resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (200, 200))
+        started = time.monotonic()
+        targets = [self.accept(listener) for _ in range(21 - lost)]
+        self.assertLess(time.monotonic() - started, 1 * SLOWNESS)
+        for sock in [*new, *targets, *itertools.chain(*old)]:
             sock.close()
         proxy.wait_fds(fds)
         proxy.stop()

@@ -277,17 +277,15 @@ class Targets(harness.TestCase):
     def fails(self, target, token, seconds=2, config='', at_least=0.0):
         proxy = self.proxy(config=f'[route r]\nlisten = tcp:127.0.0.1:0\ntarget = {target}\n{config}')
         fds = proxy.fds()
-        sock = self.dial(proxy.endpoint, timeout=seconds + 5)
         started = harness.time.monotonic()
         with self.assertRaises(ConnectionResetError):
-            sock.recv(1)
+            self.dial(proxy.endpoint, timeout=seconds + 5).recv(1)
         took = harness.time.monotonic() - started
         proxy.wait_lines('session 1: ended')
         self.assertEqual([match[1] for match in proxy.ended()], [token], proxy.text)
         self.assertRegex(proxy.text, rf'(?m)^route r session 1: ended: {token}: \w+.*{re.escape(target)}')
         self.assertLess(took, seconds * SLOWNESS)
         self.assertGreaterEqual(took, at_least)
-        sock.close()
         proxy.wait_fds(fds)
         proxy.stop()
 

@@ -144,6 +144,15 @@ class Reset(harness.TestCase):
                         self.assertIsInstance(self.learns(left), ConnectionResetError)
                     self.ended(session, f'{victim}-reset')
 
+    def test_proxy_killed(self):
+        """kill -9 of vsluice itself: what was under way must not look whole, at neither end."""
+        session = Session(self)
+        session.initiator.sendall(b'more to come')
+        self.assertEqual(session.target.recv(100), b'more to come')
+        session.proxy.signal(signal.SIGKILL)
+        for left in (session.initiator, session.target):
+            self.assertIsInstance(self.learns(left), ConnectionResetError)
+
     def test_bytes_unread_by_a_unix_end_are_a_reset(self):
         """A Unix end that closes over unread bytes has lost them: the TCP end must not see a clean end-of-file."""
         session = Session(self, 'tcp', 'unix')

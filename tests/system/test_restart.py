@@ -33,11 +33,17 @@ class Again(harness.TestCase):
             proxy = self.proxy(config=f'[global]\ndrain-timeout = 0\n{routes}')
             lingering = [listener]
             for listen in listens:
-                sock = self.dial(listen.replace('*', '127.0.0.1'))
-                sock.sendall(b'hello')
-                accepted = self.accept(listener)
-                self.assertEqual(accepted.recv(5), b'hello', f'turn {turn}')
-                lingering += [sock, accepted]
+                # One that has ended, by the target first: it stays behind in TIME_WAIT. One that lives.
+                for ends in (True, False):
+                    sock = self.dial(listen.replace('*', '127.0.0.1'))
+                    sock.sendall(b'hello')
+                    accepted = self.accept(listener)
+                    self.assertEqual(accepted.recv(5), b'hello', f'turn {turn}')
+                    lingering += [sock, accepted]
+                    if ends:
+                        accepted.close()
+                        self.assertEqual(sock.recv(1), b'')
+                        sock.close()
             self.dial(proxy.endpoint)  # is accepted or waits in the backlog
             proxy.signal(number)
             status = proxy.wait(10)

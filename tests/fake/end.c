@@ -1,0 +1,372 @@
+/* Far ends: whoever connected to the proxy, or whom the proxy connected to. */
+#include "tests/fake/end.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_BYTES_MAX 65536
+
+static void write_now(struct ring_timer *timer);
+static void read_now(struct ring_timer *timer);
+
+static uint64_t pause_ns(struct fake_end *end, uint64_t max_ns)
+{
+    return max_ns ? random_below(&end->fake->random, max_ns + 1) : 0;
+}
+
+void end_write_after(struct fake_end *end, uint64_t ns)
+{
+    if (!end->record.closed && !end->write_over && !ring_timer_armed(&end->writing))
+        fake_event(end->fake, &end->writing, ns, write_now);
+}
+
+void end_write_soon(struct fake_end *end, uint64_t pause_ns_max)
+{
+    end_write_after(end, pause_ns(end, pause_ns_max));
+}
+
+static void read_soon(struct fake_end *end, uint64_t pause_ns_max)
+{
+    const struct fake_record *record = &end->record;
+    if (!record->closed && !record->saw_end && !record->saw_reset &&
+        !ring_timer_armed(&end->reading))
+        fake_event(end->fake, &end->reading, pause_ns(end, pause_ns_max), read_now);
+}
+
+static void wake(struct net_socket *socket)
+{
+    struct fake_end *end = socket->owner;
+
+    socket->fake->ring.turns_idle = 0;
+    if (end->write_blocked) {
+        end->write_blocked = false;
+        end_write_soon(end, 0);
+    }
+    if (!ring_timer_armed(&end->reading))
+        read_soon(end, end->script.read_pause_ns_max);
+}
+
+/* In good order, behind the last byte. */
+static void half_close(struct fake_end *end)
+{
+    if (net_shutdown_write(end->socket) == 0 && !end->record.saw_reset)
+        end->record.ended = true;
+    end->write_over = true;
+}
+
+static void close_socket(struct fake_end *end, enum fake_leave leave)
+{
+    struct fake_record *record = &end->record;
+    bool dead = end->socket->dead;
+
+    record->closed = true;
+    record->closed_ns = end->fake->now_ns;
+    ring_timers_disarm(&end->fake->events, &end->writing);
+    ring_timers_disarm(&end->fake->events, &end->reading);
+    ring_timers_disarm(&end->fake->events, &end->leaving);
+    switch (leave) {
+    case FAKE_RESET: net_reset(end->socket); break;
+    case FAKE_DIE: net_die(end->socket); break;
+    case FAKE_TIME_OUT: net_break(end->socket, ETIMEDOUT); break;
+    default: {
+        bool good = net_close(end->socket);
+        if (good && !dead)
+            record->ended = true;
+        else if (!good)
+            record->broke = true;
+        return;
+    }
+    }
+    bool in_order = end->socket->kind == FAKE_UNIX || end->socket->kind == FAKE_FILE;
+    record->died = leave == FAKE_DIE && end->socket->kind == FAKE_VSOCK;
+    if (!in_order)
+        record->broke = true;
+    else
+        record->ended = true;
+}
+
+void end_leave(struct fake_end *end, enum fake_leave leave)
+{
+    static const char *const names[] = {"nothing", "half-close", "close",
+                                        "reset",   "die",        "time out"};
+
+    if (end->record.closed || leave == FAKE_LEAVE_NOT)
+        return;
+    fake_note(end->fake, "far end %u: %s after %llu bytes sent, %llu read", end->socket->number,
+              names[leave], (unsigned long long)end->record.written,
+              (unsigned long long)end->record.read);
+    if (leave == FAKE_HALF_CLOSE)
+        half_close(end);
+    else
+        close_socket(end, leave);
+}
+
+/* Both directions over: nothing keeps it. */
+static void leave_if_over(struct fake_end *end)
+{
+    const struct fake_record *record = &end->record;
+
+    if (record->closed || end->script.stay)
+        return;
+    if (record->saw_reset)
+        end_leave(end, FAKE_CLOSE);
+    else if (record->saw_end && end->script.after_read != FAKE_LEAVE_NOT)
+        end_leave(end, end->script.after_read);
+    else if (record->saw_end && end->write_over)
+        end_leave(end, FAKE_CLOSE);
+}
+
+static void write_failed(struct fake_end *end, int error)
+{
+    end->record.write_error = error;
+    end->write_over = true;
+    leave_if_over(end);
+}
+
+static void all_written(struct fake_end *end)
+{
+    end->write_over = true;
+    end_leave(end, end->script.after_bytes);
+    leave_if_over(end);
+}
+
+static void fill(const struct fake_end *end, char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (char)random_stream_byte(end->script.stream, end->record.written + i);
+}
+
+static void write_now(struct ring_timer *timer)
+{
+    struct fake_end *end = CONTAINER(timer, struct fake_end, writing);
+    struct fake_record *record = &end->record;
+    size_t most = end->script.write_bytes_max ? end->script.write_bytes_max : CHUNK_BYTES_MAX;
+    uint64_t left = end->script.bytes - record->written;
+    static char bytes[CHUNK_BYTES_MAX];
+
+    if (end->greeting) {
+        end_mux_write(end);
+        return;
+    }
+    if (left == 0) {
+        all_written(end);
+        return;
+    }
+    if (record->read < end->script.start_after_read)
+        return;
+    most = most < left ? most : (size_t)left;
+    if (most > CHUNK_BYTES_MAX)
+        most = CHUNK_BYTES_MAX;
+    size_t count = random_size(&end->fake->random, most);
+    fill(end, bytes, count);
+    long result = net_send(end->socket, bytes, count);
+    if (result == -EAGAIN) {
+        end->write_blocked = true;
+        return;
+    }
+    if (result < 0) {
+        write_failed(end, (int)result);
+        return;
+    }
+    record->written += (uint64_t)result;
+    end_write_soon(end, end->script.write_pause_ns_max);
+}
+
+static void check_bytes(struct fake_end *end, const unsigned char *bytes, size_t count)
+{
+    const struct fake_record *record = &end->record;
+
+    for (size_t i = 0; end->script.expected && i < count; i++)
+        if (bytes[i] != random_stream_byte(end->script.expected, record->read + i))
+            fake_fail(end->fake, "far end %u got a wrong byte at offset %llu of what it was sent",
+                      end->socket->number, (unsigned long long)(record->read + i));
+}
+
+/* A reset that a write was told of reads as end-of-file afterwards. */
+static void finished_reading(struct fake_end *end, int result)
+{
+    struct fake_record *record = &end->record;
+    bool told_before = end->socket->kind == FAKE_TCP && !end->socket->ended;
+
+    record->saw_end = result == 0 && !told_before;
+    record->saw_gone = result == 0 && end->socket->peer_closed;
+    record->saw_reset = !record->saw_end;
+    record->finished_ns = end->fake->now_ns;
+    fake_note(end->fake, "far end %u: %s after %llu bytes read, %llu sent", end->socket->number,
+              record->saw_end ? "saw end-of-file" : "saw a reset", (unsigned long long)record->read,
+              (unsigned long long)record->written);
+    leave_if_over(end);
+}
+
+static size_t read_bytes(struct fake_end *end)
+{
+    size_t most = end->script.read_bytes_max ? end->script.read_bytes_max : CHUNK_BYTES_MAX;
+
+    if (end->script.read_limit) {
+        uint64_t left = end->script.read_limit - end->record.read;
+        most = most < left ? most : (size_t)left;
+    }
+    return most < CHUNK_BYTES_MAX ? most : CHUNK_BYTES_MAX;
+}
+
+static void take_bytes(struct fake_end *end, const unsigned char *bytes, size_t count)
+{
+    struct fake_record *record = &end->record;
+    bool waited = record->read < end->script.start_after_read;
+
+    check_bytes(end, bytes, count);
+    if (record->read == 0)
+        record->first_byte_ns = end->fake->now_ns;
+    for (size_t i = 0; i < count && record->read + i < sizeof(record->first); i++)
+        record->first[record->read + i] = bytes[i];
+    record->read += count;
+    if (waited && record->read >= end->script.start_after_read)
+        end_write_soon(end, end->script.write_pause_ns_max);
+}
+
+static void read_now(struct ring_timer *timer)
+{
+    struct fake_end *end = CONTAINER(timer, struct fake_end, reading);
+    static unsigned char bytes[CHUNK_BYTES_MAX];
+    size_t most = read_bytes(end);
+
+    if (end->paused || end->fake->now_ns < end->record.connected_ns + end->script.read_start_ns)
+        return;
+    if (end->greeting) {
+        if (end_mux_read(end))
+            read_soon(end, 0);
+        return;
+    }
+    if (most == 0)
+        return;
+    long result = net_receive(end->socket, bytes, random_size(&end->fake->random, most), false);
+    if (result == -EAGAIN)
+        return;
+    if (result <= 0) {
+        finished_reading(end, (int)result);
+        return;
+    }
+    take_bytes(end, bytes, (size_t)result);
+    read_soon(end, end->script.read_pause_ns_max);
+}
+
+static void leave_now(struct ring_timer *timer)
+{
+    struct fake_end *end = CONTAINER(timer, struct fake_end, leaving);
+    end_leave(end, end->script.leave);
+}
+
+struct fake_end *end_new(struct fake *fake, struct net_socket *socket,
+                         const struct fake_script *script)
+{
+    struct fake_end *end = fake_allocate(sizeof(*end));
+
+    end->fake = fake;
+    end->socket = socket;
+    end->script = *script;
+    end->next = fake->ends;
+    fake->ends = end;
+    socket->owner = end;
+    socket->wake = wake;
+    return end;
+}
+
+void end_start(struct fake_end *end)
+{
+    struct fake *fake = end->fake;
+
+    end->record.connected_ns = fake->now_ns;
+    end->greeting = end->script.mux != FAKE_MUX_NONE;
+    if (!end->greeting)
+        fake_event(fake, &end->writing, end->script.start_ns, write_now);
+    fake_event(fake, &end->reading, end->script.read_start_ns, read_now);
+    if (end->script.leave_ns) {
+        uint64_t now_ns = fake->now_ns;
+        uint64_t at_ns = end->script.leave_ns;
+        fake_event(fake, &end->leaving, at_ns > now_ns ? at_ns - now_ns : 0, leave_now);
+    }
+}
+
+void ends_free(struct fake *fake)
+{
+    while (fake->ends) {
+        struct fake_end *end = fake->ends;
+        fake->ends = end->next;
+        free(end);
+    }
+}
+
+struct fake_end *fake_accepted(struct fake *fake, enum fake_kind kind,
+                               const struct fake_script *script, int *ret_fd, int *ret_fd_write)
+{
+    struct net_socket *pair[2];
+
+    net_pair(fake, kind, script->room_from, script->room_to, pair);
+    struct descriptor *descriptor = descriptor_new(fake, pair[0], kind);
+    descriptor->closes_by_reset = true; /* as the listener that it inherits from */
+    *ret_fd = *ret_fd_write = descriptor->fd;
+    if (kind == FAKE_FILE) {
+        descriptor->writes = false;
+        struct descriptor *writer = descriptor_new(fake, pair[0], kind);
+        writer->reads = false;
+        *ret_fd_write = writer->fd;
+    }
+    struct fake_end *end = end_new(fake, pair[1], script);
+    end_start(end);
+    return end;
+}
+
+int fake_listener(struct fake *fake, enum fake_kind kind)
+{
+    struct descriptor *descriptor = descriptor_new(fake, NULL, kind);
+    descriptor->listening = true;
+    return descriptor->fd;
+}
+
+struct fake_end *fake_listener_connect(struct fake *fake, int fd, const struct fake_script *script)
+{
+    struct descriptor *listener = descriptor_of(fake, fd, "fake_listener_connect()");
+    struct pending *pending = fake_allocate(sizeof(*pending));
+    struct pending **last = &listener->pending;
+    struct net_socket *pair[2];
+
+    net_pair(fake, listener->kind, script->room_from, script->room_to, pair);
+    pending->socket = pair[0];
+    while (*last)
+        last = &(*last)->next;
+    *last = pending;
+    struct fake_end *end = end_new(fake, pair[1], script);
+    end_start(end);
+    listener_wake(fake, listener);
+    return end;
+}
+
+void fake_listener_fail(struct fake *fake, int fd, int error)
+{
+    struct descriptor *listener = descriptor_of(fake, fd, "fake_listener_fail()");
+    listener->accept_error = error;
+    listener_wake(fake, listener);
+}
+
+const struct fake_record *fake_end_record(const struct fake_end *end)
+{
+    return &end->record;
+}
+
+enum fake_kind fake_end_kind(const struct fake_end *end)
+{
+    return end->socket->kind;
+}
+
+void fake_end_leave(struct fake_end *end, enum fake_leave leave)
+{
+    end_leave(end, leave);
+}
+
+void fake_end_pause(struct fake_end *end, bool paused)
+{
+    end->paused = paused;
+    if (!paused)
+        read_soon(end, 0);
+}

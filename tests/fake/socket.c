@@ -1,0 +1,141 @@
+/* ring/socket.h on the sockets in memory. */
+#include "ring/socket.h"
+
+#include "tests/fake/internal.h"
+
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/time.h>
+
+static struct descriptor *of(int fd, const char *what)
+{
+    return descriptor_of(fake_current, fd, what);
+}
+
+static struct descriptor *connected(int fd, const char *what)
+{
+    struct descriptor *descriptor = of(fd, what);
+    if (descriptor->connecting || descriptor->listening)
+        fake_fail(fake_current, "%s on descriptor %d, which is not connected", what, fd);
+    return descriptor;
+}
+
+int ring_socket_open(int domain, int type)
+{
+    struct fake *fake = fake_current;
+    enum fake_kind kind;
+
+    switch (domain) {
+    case AF_INET:
+    case AF_INET6: kind = FAKE_TCP; break;
+    case AF_UNIX: kind = FAKE_UNIX; break;
+    case AF_VSOCK: kind = FAKE_VSOCK; break;
+    default: return -EAFNOSUPPORT;
+    }
+    if (type != SOCK_STREAM)
+        fake_fail(fake, "ring_socket_open() of type %d", type);
+    if (fake_fault_ends(fake, fake->faults.no_descriptors, "EMFILE of socket"))
+        return -EMFILE;
+    struct descriptor *descriptor = descriptor_new(fake, net_unconnected(fake, kind), kind);
+    descriptor->connecting = true;
+    return descriptor->fd;
+}
+
+int ring_socket_set(int fd, int level, int name, const void *value, socklen_t length)
+{
+    struct descriptor *descriptor = of(fd, "setsockopt");
+
+    if (level == IPPROTO_TCP && descriptor->kind != FAKE_TCP)
+        return -EOPNOTSUPP;
+    if (level == AF_VSOCK && descriptor->kind != FAKE_VSOCK)
+        return -EOPNOTSUPP;
+    if (level == AF_VSOCK && name == SO_VM_SOCKETS_CONNECT_TIMEOUT &&
+        length == sizeof(struct timeval)) {
+        struct timeval timeout;
+        memcpy(&timeout, value, sizeof(timeout));
+        descriptor->connect_timeout_ns =
+            (uint64_t)timeout.tv_sec * 1000000000 + (uint64_t)timeout.tv_usec * 1000;
+    }
+    if (level == SOL_SOCKET && name == SO_LINGER && length == sizeof(struct linger)) {
+        struct linger linger;
+        memcpy(&linger, value, sizeof(linger));
+        descriptor->closes_by_reset = linger.l_onoff && linger.l_linger == 0;
+    }
+    return 0;
+}
+
+int ring_socket_shutdown_write(int fd)
+{
+    struct descriptor *descriptor = connected(fd, "shutdown");
+    bool file = descriptor->kind == FAKE_FILE;
+    int error = file ? -ENOTSOCK : net_shutdown_write(descriptor->socket);
+    fake_note(fake_current, "shutdown(%d) = %d", fd, error);
+    return error;
+}
+
+bool ring_socket_peer_gone(int fd, int *ret_error)
+{
+    struct descriptor *descriptor = connected(fd, "peer_gone");
+    int error = 0;
+    bool gone = descriptor_poll(descriptor) & (POLLERR | POLLHUP);
+
+    if (gone) {
+        error = ring_socket_error(fd);
+    } else if (descriptor->kind == FAKE_FILE) {
+        gone = true;
+        error = -ENOTSOCK;
+    } else {
+        long sent = net_send(descriptor->socket, "", 0);
+        gone = sent < 0 && sent != -EAGAIN;
+        error = gone && sent != -EPIPE ? (int)sent : 0;
+    }
+    fake_note(fake_current, "peer_gone(%d) = %d, %d", fd, gone, error);
+    *ret_error = error;
+    return gone;
+}
+
+int ring_socket_error(int fd)
+{
+    struct descriptor *descriptor = connected(fd, "SO_ERROR");
+    return descriptor->kind == FAKE_FILE ? -ENOTSOCK : net_take_error(descriptor->socket);
+}
+
+ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags)
+{
+    struct descriptor *descriptor = connected(fd, "recv");
+    struct fake *fake = fake_current;
+
+    if (descriptor->kind == FAKE_FILE)
+        return -ENOTSOCK;
+    for (const struct flight *flight = fake->ring.flights; flight; flight = flight->next)
+        if (flight->descriptor == descriptor && flight->copy.kind == RING_OP_RECEIVE)
+            fake_fail(fake, "recv on descriptor %d while a receive is in flight", fd);
+    if (fake_fault(fake, fake->faults.interrupted))
+        return -EINTR;
+    if (length > 1 && !(flags & MSG_PEEK) && fake_fault(fake, fake->faults.short_receive))
+        length = random_size(&fake->random, length);
+    return net_receive(descriptor->socket, bytes, length, flags & MSG_PEEK);
+}
+
+int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
+{
+    struct descriptor *descriptor = connected(fd, "getpeername");
+    if (descriptor->kind == FAKE_FILE)
+        return -ENOTSOCK;
+    *ret = descriptor->peer;
+    *ret_length = descriptor->peer_length;
+    return 0;
+}
+
+void ring_socket_close(int fd)
+{
+    descriptor_close(fake_current, fd, false, "close");
+}
+
+void ring_socket_reset(int fd)
+{
+    descriptor_close(fake_current, fd, true, "reset");
+}

@@ -1,0 +1,188 @@
+/* The making of a random run. What must hold is in scenario_check.c. */
+#include "tests/proxy/scenario.h"
+
+#include "tests/proxy/scenario_check.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS UINT64_C(1000000)
+
+static const struct fake_faults no_faults;
+
+static struct fake_faults random_faults(struct random *random)
+{
+    struct fake_faults faults = {0};
+
+    if (random_permille(random, 150))
+        return no_faults;
+    faults.short_receive = (unsigned)random_below(random, 500);
+    faults.short_send = (unsigned)random_below(random, 500);
+    faults.send_again = (unsigned)random_below(random, 200);
+    faults.receive_again = (unsigned)random_below(random, 100);
+    faults.interrupted = (unsigned)random_below(random, 100);
+    faults.no_buffers = (unsigned)random_below(random, 200);
+    faults.late_cancel = (unsigned)random_below(random, 600);
+    faults.slow = (unsigned)random_below(random, 300);
+    faults.delay_ns_max = random_size(random, 2 * MS);
+    if (random_permille(random, 200)) {
+        faults.no_descriptors = (unsigned)random_below(random, 150);
+        faults.no_memory = (unsigned)random_below(random, 50);
+    }
+    return faults;
+}
+
+static enum fake_leave random_leave(struct random *random)
+{
+    static const enum fake_leave leaves[] = {FAKE_CLOSE, FAKE_CLOSE, FAKE_RESET,
+                                             FAKE_RESET, FAKE_DIE,   FAKE_TIME_OUT};
+    return leaves[random_below(random, sizeof(leaves) / sizeof(leaves[0]))];
+}
+
+/* Sizes and pauses, which no stream may depend on. */
+static void vary(struct random *random, struct fake_script *script)
+{
+    script->write_bytes_max = random_size(random, 65536);
+    script->read_bytes_max = random_size(random, 65536);
+    if (random_permille(random, 400))
+        script->write_pause_ns_max = random_size(random, 5 * MS);
+    if (random_permille(random, 400))
+        script->read_pause_ns_max = random_size(random, 5 * MS);
+    if (random_permille(random, 200))
+        script->start_ns = random_size(random, 100 * MS);
+    if (random_permille(random, 200))
+        script->read_start_ns = random_size(random, 300 * MS);
+    script->room_to = 256 + random_size(random, 40000);
+    script->room_from = 256 + random_size(random, 40000);
+    /* A byte at a time takes long enough with few of them. */
+    size_t least = script->write_bytes_max < script->read_bytes_max ? script->write_bytes_max
+                                                                    : script->read_bytes_max;
+    uint64_t most = least * (script->write_pause_ns_max || script->read_pause_ns_max ? 100 : 500);
+    if (script->bytes > most)
+        script->bytes = most;
+}
+
+static struct fake_script random_script(struct random *random, const struct world_session *session,
+                                        unsigned side, bool calm)
+{
+    struct fake_script script = world_calm(session, side, random_size(random, 200000) - 1);
+
+    vary(random, &script);
+    if (calm)
+        return script;
+    if (random_permille(random, 300))
+        script.after_bytes = FAKE_LEAVE_NOT;
+    else if (random_permille(random, 300))
+        script.after_bytes = random_leave(random);
+    if (random_permille(random, 200))
+        script.read_limit = random_size(random, 20000);
+    if (random_permille(random, 200))
+        script.after_read = random_leave(random);
+    if (random_permille(random, 100))
+        script.start_after_read = random_size(random, 1000);
+    script.stay = random_permille(random, 100);
+    script.leave_ns = fake_now_ns(session->world->fake) + random_size(random, 4000 * MS);
+    script.leave = random_leave(random);
+    return script;
+}
+
+static void random_mux(struct random *random, struct fake_script *script, bool calm)
+{
+    static const enum fake_mux good[] = {FAKE_MUX_OK, FAKE_MUX_OK_IN_PIECES, FAKE_MUX_OK_WITH_DATA};
+    static const enum fake_mux bad[] = {FAKE_MUX_REFUSES, FAKE_MUX_BREAKS_OFF, FAKE_MUX_SILENT,
+                                        FAKE_MUX_GARBAGE, FAKE_MUX_TOO_LONG};
+    script->mux = good[random_below(random, 3)];
+    if (!calm && random_permille(random, 400))
+        script->mux = bad[random_below(random, 5)];
+    script->mux_delay_ns = random_permille(random, 500) ? random_size(random, 400 * MS) : 0;
+    script->mux_port = 1024;
+    script->read_start_ns = 0;
+}
+
+static void random_answer(struct random *random, struct world_session *session,
+                          struct fake_target_options *target)
+{
+    static const int errors[] = {0,       -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ENETUNREACH,
+                                 -EACCES, -ETIMEDOUT,    -ENODEV};
+    bool waits = session->target_kind != WORLD_UNIX && session->target_kind != WORLD_MUX;
+
+    if (random_permille(random, 600))
+        return;
+    if (random_permille(random, 500)) {
+        target->answer = FAKE_REFUSES;
+        target->error = errors[random_below(random, sizeof(errors) / sizeof(errors[0]))];
+    } else if (waits && random_permille(random, 500)) {
+        target->answer = FAKE_IGNORES;
+    } else {
+        target->busy_until_ns = fake_now_ns(session->world->fake) + random_size(random, 2500 * MS);
+    }
+}
+
+static void random_targets(struct random *random, struct world_session *session, bool calm)
+{
+    if (session->target_kind == WORLD_TCP_NAME) {
+        session->target_count = (unsigned)random_between(random, calm ? 1 : 0, WORLD_ADDRESSES_MAX);
+        session->resolve_ns = random_permille(random, 500) ? random_size(random, 500 * MS) : 0;
+        if (!calm && random_permille(random, 150))
+            session->resolve_error = EAI_NONAME;
+        if (!calm && random_permille(random, 100))
+            session->resolve_ns = UINT64_MAX;
+        if (session->target_count == 0)
+            session->resolve_error = EAI_NODATA;
+    } else if (!calm && random_permille(random, 100)) {
+        session->target_count = 0;
+    }
+    for (unsigned i = 0; i < session->target_count; i++) {
+        struct fake_target_options *target = &session->targets[i];
+        target->script = random_script(random, session, SIDE_TARGET, calm);
+        target->delay_ns = random_permille(random, 500) ? random_size(random, 200 * MS) : 0;
+        if (session->target_kind == WORLD_MUX)
+            random_mux(random, &target->script, calm);
+        if (!calm)
+            random_answer(random, session, target);
+    }
+}
+
+static void add_session(struct random *random, struct scenario *scenario)
+{
+    struct world *world = &scenario->world;
+    bool calm = random_permille(random, 400);
+    struct world_session *session = world_add(world, (enum fake_kind)random_below(random, 4),
+                                              (enum world_target)random_below(random, 5));
+
+    scenario->calm[session->number] = calm;
+    session->start_ns = random_permille(random, 500) ? random_size(random, 300 * MS) : 0;
+    session->route.connect_timeout_ns = calm ? 5000 * MS : 1 + random_size(random, 3000 * MS);
+    session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
+    session->initiator_script = random_script(random, session, SIDE_INITIATOR, calm);
+    random_targets(random, session, calm);
+    world_start(session);
+}
+
+void scenario_run(uint64_t seed, bool trace)
+{
+    struct random random = {.state = seed ^ UINT64_C(0x7673c3b5)};
+    struct scenario scenario = {0};
+    struct fake_options options = {
+        .seed = seed,
+        .faults = random_faults(&random),
+        .buffers_max = 1024,
+        .trace = trace,
+    };
+    unsigned count = (unsigned)random_size(&random, 8);
+    unsigned room = random_permille(&random, 900) ? WORLD_SESSIONS_MAX : count;
+
+    if (random_permille(&random, 50))
+        options.buffers_max = (unsigned)random_between(&random, 1, 16);
+    scenario.buffers_scarce = options.buffers_max < 2 * count;
+    world_init(&scenario.world, &options, room);
+    for (unsigned i = 0; i < count; i++)
+        add_session(&random, &scenario);
+    if (random_permille(&random, 200))
+        world_stop_all_at(&scenario.world, random_size(&random, 1500 * MS));
+    world_run(&scenario.world, 3600000 * MS);
+    scenario_check(&scenario);
+    world_deinit(&scenario.world);
+}

@@ -1,0 +1,230 @@
+/* What must hold, session by session: for each direction what arrived, how it ended, and whether
+ * the reason that was told can be true. */
+#include "tests/proxy/scenario_check.h"
+
+#define DIAL_SLACK_NS UINT64_C(20000000)
+/* Discarding, probing, and trying sends again. */
+#define LINGER_NS_MAX UINT64_C(2500000000)
+
+struct view {
+    struct scenario *scenario;
+    const struct world_session *session;
+    const struct fake_record
+        *ends[SIDE_COUNT]; /* of the target: NULL where it was never connected */
+    enum fake_kind kinds[SIDE_COUNT];
+};
+
+__attribute__((noreturn)) static void fail(const struct view *view, const char *what)
+{
+    static const char *const kinds[] = {"tcp", "unix", "vsock", "file"};
+    fake_fail(view->scenario->world.fake, "session %u (%s to %s, %s): %s", view->session->number,
+              kinds[view->kinds[0]], view->ends[1] ? kinds[view->kinds[1]] : "nobody",
+              reason_token(view->session->reason), what);
+}
+
+/* Bytes and order are checked as they arrive (fake_script.expected). A clean end of a TCP stream is
+ * a promise that it was whole. */
+static void check_direction(const struct view *view, unsigned from)
+{
+    const struct fake_record *source = view->ends[from];
+    const struct fake_record *sink = view->ends[!from];
+
+    if (!sink)
+        return;
+    uint64_t sent = source ? source->written : 0;
+    if (sink->read > sent)
+        fail(view, "more arrived than was sent");
+    if (!sink->saw_end || view->kinds[!from] != FAKE_TCP)
+        return;
+    bool ended = source && source->ended;
+    /* A vsock reset reads as end-of-file; a Unix close with unread bytes ends the stream all the
+     * same. */
+    if (source && source->broke && !source->died && view->kinds[from] != FAKE_TCP)
+        ended = true;
+    if (!ended)
+        fail(view, "a stream that did not end was ended in good order");
+    if (sink->read != sent && !(source->broke && view->kinds[from] == FAKE_VSOCK))
+        fail(view, "a truncated stream was ended in good order");
+}
+
+/* Whoever has not left by itself is told. */
+static void check_told(const struct view *view, unsigned side)
+{
+    const struct fake_record *end = view->ends[side];
+
+    if (end && !end->closed && !end->saw_end && !end->saw_reset &&
+        !view->session->initiator_script.read_limit && !view->session->targets[0].script.read_limit)
+        fail(view, side == SIDE_INITIATOR ? "the initiator was never told that it is over"
+                                          : "the target was never told that it is over");
+}
+
+static bool nothing_ended_it(const struct view *view)
+{
+    const struct scenario *scenario = view->scenario;
+    return scenario->calm[view->session->number] && fake_injected(scenario->world.fake) == 0 &&
+           !scenario->world.stopped && !scenario->buffers_scarce;
+}
+
+static void check_calm(const struct view *view)
+{
+    if (!view->ends[SIDE_TARGET])
+        fail(view, "was not connected although nothing was in the way");
+    if (view->session->reason != REASON_DONE)
+        fail(view, "did not end well although nothing was in the way");
+    for (unsigned side = 0; side < SIDE_COUNT; side++) {
+        const struct fake_record *source = view->ends[side];
+        const struct fake_record *sink = view->ends[!side];
+        if (!sink->saw_end || sink->read != source->written)
+            fail(view, "not all arrived although nothing was in the way");
+        if (view->session->lane_bytes[side] != source->written)
+            fail(view, "the count of bytes is wrong");
+    }
+}
+
+/* The session that was whole: nothing that was sent is missing, unless who should read it left. */
+static void check_whole(const struct view *view)
+{
+    for (unsigned side = 0; side < SIDE_COUNT; side++) {
+        const struct fake_record *source = view->ends[side];
+        const struct fake_record *sink = view->ends[!side];
+        if (!source || !sink)
+            fail(view, "done without two ends");
+        /* Or nobody is there any more to read it, and nothing of it was lost. */
+        if (!source->ended && !source->broke && !sink->closed)
+            fail(view, "done before a stream had ended");
+        if (sink->saw_end && sink->read != source->written && !source->broke)
+            fail(view, "done with bytes missing");
+    }
+}
+
+static void check_refused(const struct view *view)
+{
+    const struct world_session *session = view->session;
+    uint64_t took_ns = session->ended_ns - session->started_ns;
+
+    if (session->ended_in != SESSION_CONNECTING)
+        return;
+    if (took_ns > session->route.connect_timeout_ns + DIAL_SLACK_NS)
+        fail(view, "the connect deadline was not kept");
+    if (view->ends[SIDE_TARGET] && view->ends[SIDE_TARGET]->greeted &&
+        view->ends[SIDE_TARGET]->read > 0)
+        fail(view, "bytes reached a target that was never connected");
+}
+
+/* Once both ends are gone, or one was reset, nothing keeps the session. */
+static void check_lingering(const struct view *view)
+{
+    const struct world_session *session = view->session;
+    const struct fake_record *target = view->ends[SIDE_TARGET];
+    uint64_t closed_ns = 0;
+
+    if (!target || session->ended_in != SESSION_RELAYING)
+        return;
+    for (unsigned side = 0; side < SIDE_COUNT; side++) {
+        const struct fake_record *end = view->ends[side];
+        if (!end->closed)
+            return;
+        if (end->closed_ns > closed_ns)
+            closed_ns = end->closed_ns;
+        if (end->broke && view->kinds[side] == FAKE_TCP &&
+            session->ended_ns > end->closed_ns + LINGER_NS_MAX)
+            fail(view, "outlived a reset");
+    }
+    if (session->ended_ns > closed_ns + LINGER_NS_MAX)
+        fail(view, "outlived both its ends");
+}
+
+static bool reset_seen_by(const struct view *view, unsigned side)
+{
+    return view->ends[side] && (view->ends[side]->broke || view->ends[side]->closed);
+}
+
+static void check_reason(const struct view *view)
+{
+    const struct world_session *session = view->session;
+    const struct world *world = &view->scenario->world;
+    bool connecting = session->ended_in == SESSION_CONNECTING;
+
+    switch (session->reason) {
+    case REASON_DONE: check_whole(view); break;
+    case REASON_INITIATOR_RESET:
+        if (connecting || !reset_seen_by(view, SIDE_INITIATOR))
+            fail(view, "the initiator did not reset");
+        break;
+    case REASON_TARGET_RESET:
+        if (connecting || !reset_seen_by(view, SIDE_TARGET))
+            fail(view, "the target did not reset");
+        break;
+    case REASON_INITIATOR_GONE:
+        if (connecting || !view->ends[SIDE_INITIATOR]->closed)
+            fail(view, "the initiator is not gone");
+        break;
+    case REASON_TARGET_GONE:
+        if (connecting || !view->ends[SIDE_TARGET] || !view->ends[SIDE_TARGET]->closed)
+            fail(view, "the target is not gone");
+        break;
+    case REASON_INITIATOR_LEFT:
+        if (!connecting || !view->ends[SIDE_INITIATOR]->closed)
+            fail(view, "the initiator did not leave");
+        break;
+    case REASON_DRAIN_TIMEOUT:
+        if (!world->stopped)
+            fail(view, "nobody stopped it");
+        break;
+    case REASON_NO_DESCRIPTORS:
+    case REASON_NO_MEMORY:
+        if (!fake_injected(world->fake) && !view->scenario->buffers_scarce)
+            fail(view, "nothing was exhausted");
+        break;
+    case REASON_NONE:
+    case REASON_SYSTEM: fail(view, "no reason for such an end");
+    default:
+        if (!connecting)
+            fail(view, "a reason of connecting after it was connected");
+        break;
+    }
+}
+
+static void check_session(struct scenario *scenario, const struct world_session *session)
+{
+    struct fake_end *target = world_target_end(session);
+    struct view view = {
+        .scenario = scenario,
+        .session = session,
+        .ends = {world_initiator(session), target ? fake_end_record(target) : NULL},
+        .kinds = {session->initiator_kind, target ? fake_end_kind(target) : FAKE_TCP},
+    };
+
+    if (session->start_error) {
+        if (session->ended)
+            fail(&view, "ended although it was never started");
+        return;
+    }
+    if (session->ended != 1)
+        fail(&view, "did not end once");
+    for (unsigned side = 0; side < SIDE_COUNT; side++) {
+        check_direction(&view, side);
+        check_told(&view, side);
+    }
+    check_reason(&view);
+    check_refused(&view);
+    check_lingering(&view);
+    if (nothing_ended_it(&view))
+        check_calm(&view);
+}
+
+void scenario_check(struct scenario *scenario)
+{
+    struct world *world = &scenario->world;
+    unsigned started = 0;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        check_session(scenario, &world->session[i]);
+        started += world->session[i].start_error == 0;
+    }
+    if (world->released != started)
+        fake_fail(world->fake, "%u sessions were started and %u released", started,
+                  world->released);
+    if (fake_descriptors(world->fake))
+        fake_fail(world->fake, "%u descriptors are left", fake_descriptors(world->fake));
+}

@@ -1,0 +1,263 @@
+/* The ground under the tests of sessions. */
+#include "tests/proxy/world.h"
+
+#include "tests/proxy/stub_resolver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MUX_PORT 1024
+
+static void ended(void *owner, const struct session *session)
+{
+    struct world *world = owner;
+    struct world_session *mine = NULL;
+
+    for (unsigned i = 0; i < world->count; i++)
+        if (session->route == &world->session[i].route)
+            mine = &world->session[i];
+    if (!mine)
+        fake_fail(world->fake, "a session of an unknown route ended");
+    if (mine->ended++)
+        fake_fail(world->fake, "session %u ended twice", mine->number);
+    mine->ended_in = session->state;
+    mine->reason = session->reason;
+    mine->error = session->error;
+    mine->ended_ns = fake_now_ns(world->fake);
+    for (unsigned i = 0; i < SIDE_COUNT; i++)
+        mine->lane_bytes[i] = session->lanes[i].bytes;
+    fake_note(world->fake, "session %u ended: %s, error %d", mine->number,
+              reason_token(session->reason), session->error);
+}
+
+static void released(void *owner)
+{
+    struct world *world = owner;
+    world->released++;
+}
+
+static const struct sessions_events events = {.ended = ended, .released = released};
+
+void world_init(struct world *world, const struct fake_options *options, size_t sessions_max)
+{
+    *world = (struct world){.fake = fake_new(options)};
+    world->ring = fake_ring(world->fake);
+    if (resolver_new(&world->resolver, world->ring) < 0)
+        fake_fail(world->fake, "no resolver");
+    sessions_init(&world->sessions, world->ring, world->resolver, sessions_max, &events, world);
+}
+
+void world_deinit(struct world *world)
+{
+    resolver_stop(world->resolver);
+    ring_timer_disarm(world->ring, &world->stop_timer);
+    sessions_deinit(&world->sessions);
+    resolver_free(world->resolver);
+    fake_free(world->fake);
+}
+
+static void set_target_endpoint(struct world_session *session)
+{
+    struct endpoint *target = &session->route.target_resolved;
+    unsigned number = session->number;
+
+    *target = (struct endpoint){.fd = -1};
+    switch (session->target_kind) {
+    case WORLD_TCP:
+        target->kind = ENDPOINT_TCP;
+        snprintf(target->name, sizeof(target->name), "192.0.2.%u", number + 1);
+        target->port = 80;
+        break;
+    case WORLD_TCP_NAME:
+        target->kind = ENDPOINT_TCP;
+        snprintf(target->name, sizeof(target->name), "host-%u.test", number);
+        target->port = 80;
+        break;
+    case WORLD_UNIX:
+        target->kind = ENDPOINT_UNIX;
+        snprintf(target->name, sizeof(target->name), "/run/target-%u", number);
+        break;
+    case WORLD_VSOCK:
+        target->kind = ENDPOINT_VSOCK;
+        target->cid = 3 + number;
+        target->port = 22;
+        break;
+    case WORLD_MUX:
+        target->kind = ENDPOINT_VSOCK_MUX;
+        snprintf(target->name, sizeof(target->name), "/run/vm-%u/v.sock", number);
+        target->port = MUX_PORT;
+        break;
+    }
+}
+
+struct world_session *world_add(struct world *world, enum fake_kind initiator,
+                                enum world_target target)
+{
+    struct world_session *session = &world->session[world->count];
+
+    if (world->count == WORLD_SESSIONS_MAX)
+        fake_fail(world->fake, "too many sessions for a world");
+    *session = (struct world_session){
+        .world = world,
+        .number = world->count++,
+        .route = {.name = "test", .connect_timeout_ns = UINT64_C(5000000000)},
+        .initiator_kind = initiator,
+        .target_kind = target,
+        .target_count = 1,
+    };
+    set_target_endpoint(session);
+    if (target == WORLD_MUX) {
+        session->targets[0].script.mux = FAKE_MUX_OK;
+        session->targets[0].script.mux_port = MUX_PORT;
+    }
+    return session;
+}
+
+static void start(struct ring_timer *timer)
+{
+    struct world_session *session =
+        (void *)((char *)timer - offsetof(struct world_session, start_timer));
+    static const enum transport transports[] = {
+        [FAKE_TCP] = TRANSPORT_TCP,
+        [FAKE_UNIX] = TRANSPORT_UNIX,
+        [FAKE_VSOCK] = TRANSPORT_VSOCK,
+        [FAKE_FILE] = TRANSPORT_FILE,
+    };
+    struct world *world = session->world;
+    int fd, fd_write;
+
+    world->to_start--;
+    session->initiator = fake_accepted(world->fake, session->initiator_kind,
+                                       &session->initiator_script, &fd, &fd_write);
+    session->started_ns = fake_now_ns(world->fake);
+    session->start_error = sessions_start(&world->sessions, &session->route, fd, fd_write,
+                                          transports[session->initiator_kind]);
+    fake_note(world->fake, "session %u started on descriptors %d and %d: %d", session->number, fd,
+              fd_write, session->start_error);
+}
+
+static void register_name(struct world_session *session)
+{
+    struct addresses *addresses = NULL;
+    struct endpoint endpoint = {.kind = ENDPOINT_TCP, .port = 80};
+
+    if (!session->resolve_error)
+        addresses = addresses_new(session->target_count);
+    for (unsigned i = 0; i < session->target_count && addresses; i++) {
+        snprintf(endpoint.name, sizeof(endpoint.name), "198.51.%u.%u", session->number, i + 1);
+        address_of_endpoint(&endpoint, &addresses->at[i]);
+        session->registered[i] =
+            fake_target(session->world->fake, (struct sockaddr *)&addresses->at[i].storage,
+                        addresses->at[i].length, &session->targets[i]);
+    }
+    stub_resolver_tell(session->world->resolver, session->route.target_resolved.name, addresses,
+                       session->resolve_error, session->resolve_ns);
+}
+
+void world_start(struct world_session *session)
+{
+    struct world *world = session->world;
+    struct address address;
+
+    if (session->target_kind == WORLD_TCP_NAME) {
+        register_name(session);
+    } else if (session->target_count) {
+        address_of_endpoint(&session->route.target_resolved, &address);
+        session->registered[0] = fake_target(world->fake, (struct sockaddr *)&address.storage,
+                                             address.length, &session->targets[0]);
+    }
+    world->to_start++;
+    ring_timer_arm(world->ring, &session->start_timer, fake_now_ns(world->fake) + session->start_ns,
+                   start);
+}
+
+static void stop_all(struct ring_timer *timer)
+{
+    struct world *world = (void *)((char *)timer - offsetof(struct world, stop_timer));
+
+    fake_note(world->fake, "stopping all sessions");
+    world->stopped = true;
+    sessions_stop_all(&world->sessions, REASON_DRAIN_TIMEOUT);
+}
+
+void world_stop_all_at(struct world *world, uint64_t after_ns)
+{
+    ring_timer_arm(world->ring, &world->stop_timer, fake_now_ns(world->fake) + after_ns, stop_all);
+}
+
+/* What holds after every turn. */
+static bool over(void *context)
+{
+    struct world *world = context;
+    size_t count = sessions_count(&world->sessions);
+
+    if (ring_buffers_held(world->ring) > 2 * count)
+        fake_fail(world->fake, "%zu sessions hold %u buffers", count,
+                  ring_buffers_held(world->ring));
+    return world->to_start == 0 && count == 0;
+}
+
+static bool never(void *context)
+{
+    over(context);
+    return false;
+}
+
+void world_run(struct world *world, uint64_t longest_ns)
+{
+    uint64_t until_ns = fake_now_ns(world->fake) + longest_ns;
+
+    if (!fake_run(world->fake, over, world, until_ns))
+        fake_fail(world->fake, "%zu sessions are still there after %llu ms",
+                  sessions_count(&world->sessions), (unsigned long long)longest_ns / 1000000);
+    fake_settle(world->fake);
+}
+
+static void nothing(struct ring_timer *timer)
+{
+}
+
+void world_run_for(struct world *world, uint64_t ns)
+{
+    struct ring_timer end = {0};
+    uint64_t until_ns = fake_now_ns(world->fake) + ns;
+
+    ring_timer_arm(world->ring, &end, until_ns, nothing);
+    fake_run(world->fake, never, world, until_ns);
+    ring_timer_disarm(world->ring, &end);
+}
+
+/* The last one that accepted: earlier ones did so too late. */
+struct fake_end *world_target_end(const struct world_session *session)
+{
+    for (unsigned i = session->target_count; i > 0; i--)
+        if (session->registered[i - 1] && fake_target_end(session->registered[i - 1]))
+            return fake_target_end(session->registered[i - 1]);
+    return NULL;
+}
+
+const struct fake_record *world_initiator(const struct world_session *session)
+{
+    return fake_end_record(session->initiator);
+}
+
+const struct fake_record *world_target(const struct world_session *session)
+{
+    struct fake_end *end = world_target_end(session);
+    return end ? fake_end_record(end) : NULL;
+}
+
+struct fake_script world_calm(const struct world_session *session, unsigned side, uint64_t bytes)
+{
+    uint64_t own = session->number * 2 + side + 1;
+    uint64_t others = session->number * 2 + !side + 1;
+
+    return (struct fake_script){
+        .bytes = bytes,
+        .stream = own,
+        .expected = others,
+        .after_bytes = FAKE_HALF_CLOSE,
+    };
+}
