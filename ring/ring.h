@@ -73,8 +73,8 @@ struct ring_options {
 };
 
 /* Receive buffers. Few circulate; more are added while slow receivers hold them, up to the maximum,
- * and their memory goes back to the kernel afterwards. vsock returns credit by whole packets of up
- * to 64 KiB. */
+ * and once they are no longer needed their memory goes back to the kernel, one for each that is
+ * returned. vsock returns credit by whole packets of up to 64 KiB. */
 #define RING_BUFFER_BYTES  (64 * 1024)
 #define RING_BUFFERS_IDLE  64
 #define RING_BUFFERS_LIMIT 32768

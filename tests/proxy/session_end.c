@@ -233,6 +233,7 @@ static void expect_both_vanish(enum fake_leave leave)
     for (unsigned side = 0; side < SIDE_COUNT; side++) {
         struct fake_script script = world_calm(session, side, UINT64_MAX);
         script.write_pause_ns_max = MS;
+        script.write_pause_ns_max = MS;
         script.read_start_ns = 60000 * MS;
         script.leave_ns = begin_ns + (1000 + side * 500) * MS;
         script.leave = leave;

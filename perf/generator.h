@@ -1,0 +1,85 @@
+/* A generator: one thread that makes load, with a ring and connections of its own.
+ *
+ *   PREPARING --all connections are open--> READY --start--> RUNNING --end--> DRAINING --> CLOSING
+ * --> done
+ *
+ *   PREPARING  opens its connections (stream, rr, idle)
+ *   READY      waits for the other generators
+ *   RUNNING    warms up, then measures
+ *   DRAINING   plans nothing new; waits for answers, DRAIN_NS at most
+ *   CLOSING    ends its connections
+ *
+ * Latency counts from when a request was planned to be sent: in an open loop from its place in the
+ * schedule, however late it went out, so that a server that stalls cannot hide the requests that it
+ * kept from being sent.
+ */
+#pragma once
+
+#include "config/address.h"
+#include "perf/result.h"
+#include "ring/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define GENERATOR_DRAIN_NS UINT64_C(2000000000)
+
+enum load_mode {
+    LOAD_STREAM_UP,
+    LOAD_STREAM_DOWN,
+    LOAD_STREAM_BOTH,
+    LOAD_RR,
+    LOAD_CRR,
+    LOAD_CHURN,
+    LOAD_IDLE,
+};
+
+/* What all generators of a run share. */
+struct load {
+    struct result_options options;
+    enum load_mode mode;
+    bool open_loop;
+    bool poisson;
+    struct address address;
+    bool mux; /* the address is a vsock-mux; mux_port is to be asked for */
+    uint32_t mux_port;
+    int stop; /* a descriptor that becomes readable when the run is to end early */
+
+    atomic_uint ready;             /* generators that have prepared */
+    atomic_uint_fast64_t start_ns; /* of the warm-up; 0: not yet */
+
+    pthread_mutex_t mutex;
+    struct result_interval *intervals; /* under the mutex; interval_max of them */
+    struct histogram *interval_latency;
+    size_t interval_max;
+    size_t interval_count; /* so far */
+};
+
+struct tally {
+    uint64_t completed;
+    uint64_t bytes_up;
+    uint64_t bytes_down;
+    struct result_errors errors;
+    struct histogram latency;
+    struct histogram connect;
+    struct histogram first_byte;
+    struct histogram schedule;
+    double cpu_user_s;
+    double cpu_system_s;
+    double measured_s;
+    uint64_t dropped;                /* planned, but the queue of what is planned was full */
+    unsigned opened;                 /* connections that were open when the load began */
+    int error;                       /* the first one, negative errno; 0: none */
+    char problem[RESULT_TEXT_BYTES]; /* what of it ends the run, in words; "": nothing */
+};
+
+struct generator {
+    struct load *load;
+    unsigned index;
+    unsigned connections;
+    pthread_t thread;
+    struct tally *tally; /* zeroed, its histograms initialized, by who starts the thread */
+};
+
+/* The body of the thread; `argument` is a struct generator. */
+void *generator_thread(void *argument);
