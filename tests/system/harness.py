@@ -2,6 +2,8 @@
 
 VSLUICE, VSLUICE_PEER, VSLUICE_REFUSE: the programs. VSLUICE_SANITIZED=1: an ASan build, whose memory is not measured.
 VSLUICE_TEST_SLOWNESS: how many times slower than native this place is (UML, TCG); every deadline is multiplied by it.
+VSLUICE_TEST_KINDS: of the endpoints to pair, tcp,unix,abstract by default; vsock only in tests/lab/uml.
+VSLUICE_TEST_EXCHANGE, _ANSWER, _SESSIONS, _CHURN, _IDLE, _LOAD: bytes and counts, by default those that must hold.
 Exit status: 0, 1, or 77 when every test was skipped.
 """
 
@@ -373,6 +375,15 @@ class TestCase(unittest.TestCase):
     def begin(self, mode, endpoint, *options, **more):
         """A peer that goes on beside the test."""
         return self.start(Peer([PEER, mode, endpoint, *map(str, options)], f'peer {mode}', **more))
+
+    def somebody_else(self):
+        """What a command begins with to be run without privileges."""
+        if os.getuid() != 0:
+            self.skipTest('needs root, to be somebody else')
+        argv = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all']
+        if subprocess.run([*argv, VSLUICE, '--version'], capture_output=True).returncode != 0:
+            self.skipTest('the program is where only root may read')
+        return argv
 
     def peer(self, mode, endpoint, *options, status=0, seconds=None, **more):
         """A peer that runs to its end, within the deadline of the test."""

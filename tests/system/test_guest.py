@@ -1,6 +1,6 @@
 """Through a real guest kernel, behind a real vsock-mux socket. Run by tests/lab/guest, with guest-init.sh in the guest.
 
-vhost-device-vsock passes no half-close (nor loses what comes before one): the plans here are such that no end needs one.
+vhost-device-vsock passes no half-close: the plans here are such that no end needs one.
 """
 
 import os

@@ -4,7 +4,7 @@ import itertools
 import os
 
 import harness
-from harness import KINDS, SLOWNESS
+from harness import KINDS
 
 EXCHANGE = os.environ.get('VSLUICE_TEST_EXCHANGE', '1G')
 SESSIONS = int(os.environ.get('VSLUICE_TEST_SESSIONS', '200'))
