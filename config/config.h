@@ -32,6 +32,18 @@ struct guest {
     unsigned line; /* of the section */
 };
 
+/* How the lanes of a route move bytes (proxy/lane.h). */
+enum route_lane {
+    ROUTE_LANE_AUTO,
+    ROUTE_LANE_SMALL,
+    ROUTE_LANE_SPLICE,
+    ROUTE_LANE_COPY,
+    ROUTE_LANE_COUNT,
+};
+
+/* As written in a configuration. */
+extern const char *const route_lane_names[ROUTE_LANE_COUNT];
+
 struct route_listen {
     struct endpoint written;
     /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
@@ -54,6 +66,7 @@ struct route {
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
     int backlog;                 /* default 4096 */
+    enum route_lane lane;        /* default auto */
 
     /* of the file of a unix or vsock-mux listener */
     int mode;        /* -1: as the umask says */

@@ -36,6 +36,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_MODE] = {"mode", SECTION_ROUTE, KEY_SINGLE, mode_set, "an octal number from 0000 to 0777"},
     [KEY_OWNER] = {"owner", SECTION_ROUTE, KEY_SINGLE, owner_set,
                    "'USER', 'USER:GROUP' or ':GROUP', by name or number"},
+    [KEY_LANE] = {"lane", SECTION_ROUTE, KEY_SINGLE, lane_set, "auto, small, splice or copy"},
 };
 
 static const char *const section_forms[] = {

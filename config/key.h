@@ -18,6 +18,7 @@ enum key_id {
     KEY_BACKLOG,
     KEY_MODE,
     KEY_OWNER,
+    KEY_LANE,
     KEY_COUNT,
 };
 

@@ -70,6 +70,8 @@ static void options_format(const struct route *route, const struct route_listen 
         duration_add(cell, "keepalive", route->keepalive_ns, "off");
     if (route->backlog != DEFAULT_BACKLOG)
         cell_add(cell, "backlog=%d", route->backlog);
+    if (route->lane != ROUTE_LANE_AUTO)
+        cell_add(cell, "lane=%s", route_lane_names[route->lane]);
     if (has_file(listen) && route->mode >= 0)
         cell_add(cell, "mode=%04o", (unsigned)route->mode);
     if (has_file(listen))

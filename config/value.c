@@ -107,24 +107,49 @@ static const char *const vmm_names[] = {
     [GUEST_VMM_LIBKRUN] = "libkrun",
 };
 
+const char *const route_lane_names[ROUTE_LANE_COUNT] = {
+    [ROUTE_LANE_AUTO] = "auto",
+    [ROUTE_LANE_SMALL] = "small",
+    [ROUTE_LANE_SPLICE] = "splice",
+    [ROUTE_LANE_COPY] = "copy",
+};
+
 #define VMM_COUNT (sizeof(vmm_names) / sizeof(vmm_names[0]))
 
-void vmm_set(struct draft *draft, const char *value)
+/* Which of `words` it is; `count`: none, and that has been told. */
+static size_t word_read(struct draft *draft, const char *value, const char *const *words,
+                        size_t count)
 {
     struct name_search search;
 
     name_search_init(&search, value);
-    for (size_t i = 0; i < VMM_COUNT; i++) {
-        if (strcmp(vmm_names[i], value) == 0) {
-            draft_guest(draft)->vmm = (enum guest_vmm)i;
-            return;
-        }
-        name_search_offer(&search, vmm_names[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], value) == 0)
+            return i;
+        name_search_offer(&search, words[i]);
     }
     if (search.best)
-        PROBLEM(draft, "'%s' is no value of 'vmm'; did you mean '%s'?", value, search.best);
+        PROBLEM(draft, "'%s' is no value of '%s'; did you mean '%s'?", value, draft->key->name,
+                search.best);
     else
         value_refuse(draft, value);
+    return count;
+}
+
+void vmm_set(struct draft *draft, const char *value)
+{
+    size_t word = word_read(draft, value, vmm_names, VMM_COUNT);
+
+    if (word < VMM_COUNT)
+        draft_guest(draft)->vmm = (enum guest_vmm)word;
+}
+
+void lane_set(struct draft *draft, const char *value)
+{
+    size_t word = word_read(draft, value, route_lane_names, ROUTE_LANE_COUNT);
+
+    if (word < ROUTE_LANE_COUNT)
+        draft_route(draft)->lane = (enum route_lane)word;
 }
 
 /* The length of the endpoint that `text` begins with. A blank ends it: in a path, which may hold

@@ -30,3 +30,4 @@ void keepalive_set(struct draft *draft, const char *value);
 void backlog_set(struct draft *draft, const char *value);
 void mode_set(struct draft *draft, const char *value);
 void owner_set(struct draft *draft, const char *value);
+void lane_set(struct draft *draft, const char *value);

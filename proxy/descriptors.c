@@ -1,6 +1,8 @@
 /* The limit of open files. */
 #include "proxy/descriptors.h"
 
+#include "proxy/pool.h"
+
 #include <dirent.h>
 #include <sys/resource.h>
 
@@ -27,13 +29,20 @@ static size_t count_open(void)
     return count;
 }
 
-size_t descriptors_sessions_max(size_t listeners, size_t wanted)
+void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted,
+                        struct descriptors_share *ret)
 {
     struct rlimit limit;
-    size_t taken = count_open() + 2 * listeners + DESCRIPTORS_RESERVE;
+    size_t taken =
+        count_open() + workers * (DESCRIPTORS_OF_RING + 3 * listeners) + DESCRIPTORS_RESERVE;
 
+    *ret = (struct descriptors_share){0};
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= taken)
-        return 0;
-    size_t max = (limit.rlim_cur - taken) / 2;
-    return wanted && wanted < max ? wanted : max;
+        return;
+    size_t left = limit.rlim_cur - taken;
+    size_t pipes = left / (DESCRIPTORS_PIPES_PART * 2 * workers);
+    ret->pipes = pipes < POOL_ITEMS_MAX ? (unsigned)pipes : POOL_ITEMS_MAX;
+    ret->sessions = (left - 2 * workers * ret->pipes) / 2;
+    if (sessions_wanted && sessions_wanted < ret->sessions)
+        ret->sessions = sessions_wanted;
 }

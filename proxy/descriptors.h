@@ -6,10 +6,18 @@
 /* Beside two for each session: for the name service, files under /proc, connections that are being
  * refused. */
 #define DESCRIPTORS_RESERVE 16
+#define DESCRIPTORS_OF_RING 4
+/* Of what is left, pipes get so small a part. */
+#define DESCRIPTORS_PIPES_PART 8
 
 /* Raises the soft limit to the hard one. */
 void descriptors_raise_limit(void);
 
-/* The sessions that the limit leaves room for, beside what is open already and two for each of the
- * listeners; at most `wanted`, where that is not 0. 0: for none. */
-size_t descriptors_sessions_max(size_t listeners, size_t wanted);
+/* What the limit leaves room for, beside what is open already, the rings of the workers, their
+ * listeners, and two for a connection that each of those accepts when the last room is taken. */
+struct descriptors_share {
+    size_t sessions; /* of all workers, at most `sessions_wanted` where that is not 0; 0: none */
+    unsigned pipes;  /* that the lanes of each worker may borrow */
+};
+void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted,
+                        struct descriptors_share *ret);

@@ -24,7 +24,8 @@
 struct dial;
 
 /* reason NONE: fd is connected and the handler's to own, or, after dial_stop(), -1. Any other
- * reason: fd is -1 and error a negative errno or, for REASON_NAME_UNRESOLVED, getaddrinfo's. */
+ * reason: fd is -1 and error a negative errno or, for REASON_NAME_UNRESOLVED, getaddrinfo's. The
+ * dial may be freed by the handler. */
 typedef void dial_handler(struct dial *dial, int fd, enum transport transport, enum reason reason,
                           int error);
 
@@ -41,6 +42,7 @@ struct dial_options {
     const struct endpoint *target; /* outlives the dial */
     uint64_t timeout_ns;
     uint64_t keepalive_ns; /* TCP; 0: off */
+    void *owner;           /* for the handler */
 };
 
 struct dial {

@@ -4,6 +4,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/refusal.h"
 #include "proxy/system_file.h"
+#include "ring/feature.h"
 #include "ring/ring.h"
 #include "vsock/vsock.h"
 
@@ -33,18 +34,51 @@ static void tell_kernel(void)
     printf(ROW "Linux %s, %s\n", "kernel", name.release, name.machine);
 }
 
+static void tell_feature(const char *name, int state)
+{
+    printf("  %-20s ", name);
+    switch (-state) {
+    case 0: puts("used"); break;
+    case ECANCELED: puts("not used: switched off by VSLUICE_RING"); break;
+    case EINVAL:
+    case EOPNOTSUPP: puts("not used: this kernel lacks it"); break;
+    case EBADMSG: puts("not used: this kernel does it wrongly"); break;
+    case ETIME: puts("not used: this kernel does not answer"); break;
+    default: printf("not used: %s\n", strerror(-state)); break;
+    }
+}
+
+static void tell_features(void)
+{
+    for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++)
+        tell_feature(ring_feature_name(feature), ring_feature_state(feature));
+    int sqarray = ring_feature_sqarray();
+    if (sqarray == -ENOSYS)
+        puts("  no-sqarray           not used: the liburing of this build lacks it");
+    else
+        tell_feature("no-sqarray", sqarray);
+}
+
 static bool tell_ring(void)
 {
     struct ring_options options = {.entries = 64, .buffers_max = RING_BUFFERS_IDLE};
     struct ring *ring;
+    int error = ring_new(&ring, &options);
+    int refusal = error < 0 ? error : ring_engine_refusal(ring);
 
     printf(ROW, "io_uring");
-    int error = ring_new(&ring, &options);
-    if (error < 0) {
-        refusal_explain(error, stdout);
-        return false;
+    if (refusal < 0) {
+        refusal_explain(refusal, stdout);
+    } else if (strcmp(ring_engine_name(ring), "io_uring") == 0) {
+        puts("works");
+        tell_features();
+    } else {
+        puts("not asked for (VSLUICE_RING)");
     }
-    puts("works: multishot accept, provided buffers, cancel by descriptor");
+    if (error < 0)
+        return false;
+    printf(ROW "%s%s\n", "engine", ring_engine_name(ring),
+           refusal < 0 ? ", instead: works, and takes more processor time" : "");
     ring_free(ring);
     return true;
 }
@@ -58,7 +92,9 @@ static void tell_limits(void)
     getrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_MEMLOCK, &locked);
     descriptors_raise_limit();
-    size_t sessions = descriptors_sessions_max(1, 0);
+    struct descriptors_share share;
+    descriptors_divide(1, 1, 0, &share);
+    size_t sessions = share.sessions;
     printf(ROW "%llu (hard limit %llu): %zu sessions at once%s\n", "open files",
            (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_max, sessions,
            sessions < 1000 ? "; for more: LimitNOFILE= in the unit, 'ulimit -Hn' in a shell" : "");

@@ -13,18 +13,18 @@ static void accepted(struct ring_op *op, int result, unsigned flags);
 
 static struct ring *ring_of(const struct listener *listener)
 {
-    return listener->sessions->ring;
+    return listener->ring;
 }
 
 static bool has_room_to_run_ahead(const struct listener *listener)
 {
-    return sessions_room(listener->sessions) > ring_completions_max(ring_of(listener));
+    return listener->room(listener->owner) > ring_completions_max(ring_of(listener));
 }
 
 static void arm(struct listener *listener)
 {
-    if (listener->stopping || listener->accept.in_flight ||
-        sessions_room(listener->sessions) == 0 || ring_timer_armed(&listener->pause))
+    if (listener->stopping || listener->accept.in_flight || listener->room(listener->owner) == 0 ||
+        ring_timer_armed(&listener->pause))
         return;
     listener->multishot = has_room_to_run_ahead(listener);
     ring_accept(ring_of(listener), &listener->accept, accepted, listener->bound.fd,
@@ -84,9 +84,7 @@ static void welcome(struct listener *listener, int fd)
     if (listener->paused)
         log_line("route %s: accepting again", listener->route->name);
     listener->paused = false;
-    if (sessions_start(listener->sessions, listener->route, fd, fd, listener->bound.transport) < 0)
-        log_line("route %s: a connection was refused: no room for another session",
-                 listener->route->name);
+    listener->accepted(listener->owner, listener->route, fd, listener->bound.transport);
 }
 
 static void accepted(struct ring_op *op, int result, unsigned flags)
@@ -108,16 +106,17 @@ static void accepted(struct ring_op *op, int result, unsigned flags)
         cancel(listener);
 }
 
-void listener_start(struct listener *listener, struct sessions *sessions, const struct route *route,
-                    uint32_t peer_cid, const struct bound *bound)
+void listener_init(struct listener *listener, const struct listener_options *options)
 {
     *listener = (struct listener){
-        .sessions = sessions,
-        .route = route,
-        .peer_cid = peer_cid,
-        .bound = *bound,
+        .ring = options->ring,
+        .route = options->route,
+        .peer_cid = options->peer_cid,
+        .bound = options->bound,
+        .accepted = options->accepted,
+        .room = options->room,
+        .owner = options->owner,
     };
-    arm(listener);
 }
 
 void listener_resume(struct listener *listener)

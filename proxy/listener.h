@@ -15,11 +15,31 @@
 
 #define LISTENER_PAUSE_NS UINT64_C(100000000)
 
+/* A connection that is welcome; owns fd from here on. */
+typedef void listener_accepted(void *owner, const struct route *route, int fd,
+                               enum transport transport);
+
+/* How many more connections may be accepted. */
+typedef size_t listener_room(void *owner);
+
+struct listener_options {
+    struct ring *ring;
+    const struct route *route;
+    uint32_t peer_cid;
+    struct bound bound; /* owned by the listener from here on */
+    listener_accepted *accepted;
+    listener_room *room;
+    void *owner;
+};
+
 struct listener {
-    struct sessions *sessions;
+    struct ring *ring;
     const struct route *route;
     uint32_t peer_cid; /* vsock: accepts from this one only, or VSOCK_CID_ANY */
     struct bound bound;
+    listener_accepted *accepted;
+    listener_room *room;
+    void *owner;
     bool multishot;
     bool paused; /* has been told */
     bool stopping;
@@ -28,11 +48,10 @@ struct listener {
     struct ring_timer pause;
 };
 
-/* Owns *bound from here on. The listener stays at its address until it is stopped. */
-void listener_start(struct listener *listener, struct sessions *sessions, const struct route *route,
-                    uint32_t peer_cid, const struct bound *bound);
+/* The listener stays at its address until it is stopped. It does not accept yet. */
+void listener_init(struct listener *listener, const struct listener_options *options);
 
-/* There may be room again. */
+/* Accepts: for the first time, or because there may be room again. */
 void listener_resume(struct listener *listener);
 
 /* true: nothing is in flight, its socket is closed and its file removed. Else call again later. */

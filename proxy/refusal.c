@@ -2,6 +2,7 @@
 #include "proxy/refusal.h"
 
 #include "proxy/system_file.h"
+#include "ring/ring.h"
 
 #include <errno.h>
 #include <string.h>
@@ -74,6 +75,7 @@ void refusal_explain(int error, FILE *stream)
         break;
     case ENOMEM: explain_memory(stream); break;
     case EINVAL: explain_age(stream); break;
+    case EBADRQC: fprintf(stream, "%s\n", ring_wish_mistake()); break;
     default: fprintf(stream, "io_uring cannot be set up: %s\n", strerror(-error)); break;
     }
 }

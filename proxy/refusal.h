@@ -3,5 +3,5 @@
 
 #include <stdio.h>
 
-/* error: what ring_new() returned. One or two lines. */
+/* error: what ring_new() or ring_engine_refusal() returned. One line. */
 void refusal_explain(int error, FILE *stream);

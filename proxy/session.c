@@ -18,24 +18,30 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
         .events = events,
         .owner = owner,
     };
+    sessions->numbers = &sessions->numbers_own;
     slab_init(&sessions->slab, sizeof(struct session), max);
+    slab_init(&sessions->dials, sizeof(struct dial), max);
+    sessions_limit(sessions, &(struct lane_limits)LANE_LIMITS);
+}
+
+void sessions_limit(struct sessions *sessions, const struct lane_limits *limits)
+{
+    sessions->limits = *limits;
+    pool_init(&sessions->pool, sessions->ring, limits->bulk_bytes);
 }
 
 void sessions_deinit(struct sessions *sessions)
 {
     assert(!sessions->first);
     slab_deinit(&sessions->slab);
+    slab_deinit(&sessions->dials);
+    chain_links_deinit(&sessions->links);
+    pool_deinit(&sessions->pool);
 }
 
 size_t sessions_count(const struct sessions *sessions)
 {
     return sessions->slab.used;
-}
-
-size_t sessions_room(const struct sessions *sessions)
-{
-    size_t taken = sessions->slab.used + sessions->spare;
-    return sessions->slab.max > taken ? sessions->slab.max - taken : 0;
 }
 
 static struct session *session_of_timer(struct ring_timer *timer)
@@ -70,7 +76,9 @@ static void session_release(struct session *session)
     struct sessions *sessions = session->sessions;
     bool whole = reason_whole(session->reason);
 
+    sessions->totals.sessions++;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        sessions->totals.bytes += session->lanes[i].bytes;
         lane_deinit(&session->lanes[i]);
         side_deinit(&session->sides[i], whole);
     }
@@ -91,7 +99,7 @@ void session_join(struct session *session)
             side->cancel.in_flight || side->cancel_write.in_flight)
             return;
     }
-    if (session->dial.state != DIAL_IDLE)
+    if (session->dial)
         return;
     session_release(session);
 }
@@ -124,6 +132,12 @@ static void side_cancel(struct session *session, struct side *side)
         ring_cancel(ring, &side->cancel_write, cancelled_write, side->fd_write);
 }
 
+static void dial_over(struct session *session)
+{
+    slab_give(&session->sessions->dials, session->dial);
+    session->dial = NULL;
+}
+
 void session_stop(struct session *session, enum reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
@@ -136,7 +150,8 @@ void session_stop(struct session *session, enum reason reason, int error)
     session->state = SESSION_STOPPING;
     ring_timer_disarm(sessions->ring, &session->timer);
     ring_timer_disarm(sessions->ring, &session->retry);
-    dial_stop(&session->dial);
+    if (session->dial && dial_stop(session->dial))
+        dial_over(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         side_cancel(session, &session->sides[i]);
     session_join(session);
@@ -318,9 +333,10 @@ void session_lane_changed(struct session *session, struct lane *lane)
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
                    int error)
 {
-    struct session *session = (void *)((char *)dial - offsetof(struct session, dial));
+    struct session *session = dial->options.owner;
     struct side *target = &session->sides[SIDE_TARGET];
 
+    dial_over(session);
     if (session->state == SESSION_STOPPING) {
         session_join(session);
         return;
@@ -353,10 +369,24 @@ static void link_first(struct sessions *sessions, struct session *session)
     sessions->first = session;
 }
 
+static struct session *session_take(struct sessions *sessions)
+{
+    struct session *session = slab_take(&sessions->slab);
+
+    if (!session)
+        return NULL;
+    session->dial = slab_take(&sessions->dials);
+    if (!session->dial) {
+        slab_give(&sessions->slab, session);
+        return NULL;
+    }
+    return session;
+}
+
 int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
                    enum transport transport)
 {
-    struct session *session = slab_take(&sessions->slab);
+    struct session *session = session_take(sessions);
     if (!session) {
         ring_socket_reset(fd);
         if (fd_write != fd)
@@ -365,7 +395,7 @@ int sessions_start(struct sessions *sessions, const struct route *route, int fd,
     }
     session->sessions = sessions;
     session->route = route;
-    session->number = ++sessions->started;
+    session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
     session->state = SESSION_CONNECTING;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
         session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
@@ -382,7 +412,8 @@ int sessions_start(struct sessions *sessions, const struct route *route, int fd,
         .target = &route->target_resolved,
         .timeout_ns = route->connect_timeout_ns,
         .keepalive_ns = route->keepalive_ns,
+        .owner = session,
     };
-    dial_start(&session->dial, sessions->ring, sessions->resolver, &options, dialed);
+    dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
     return 0;
 }

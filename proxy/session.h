@@ -15,8 +15,7 @@
  *   RELAYING    both             lanes', watches                  STOPPING
  *   STOPPING    those there are  cancelled ones and cancels       (free)
  *
- * A lane holds at most one receive buffer. It sends all of it before it receives again, so a slow
- * reader slows its writer and nothing else. End-of-file lives on lanes:
+ * End-of-file lives on lanes:
  *
  *   RECEIVING --bytes--> SENDING --all sent--> RECEIVING
  *       |                 |   ^
@@ -28,16 +27,22 @@
  * dropped, for SESSION_DISCARD_NS or as long as the other lane delivers, so that closing does not
  *                       destroy what the source has yet to read
  *
+ * How a lane moves bytes, and how it changes its way, is told in lane.h.
+ *
  * An error of a session ends that session alone. Told to who owns the sessions, never logged here.
  */
 #pragma once
 
 #include "config/config.h"
+#include "proxy/chain.h"
 #include "proxy/dial.h"
+#include "proxy/pool.h"
 #include "proxy/reason.h"
 #include "proxy/resolver.h"
 #include "proxy/slab.h"
 #include "ring/ring.h"
+
+#include <stdatomic.h>
 
 struct sessions;
 struct session;
@@ -51,9 +56,9 @@ enum session_state {
 
 enum lane_state {
     LANE_OFF,
-    LANE_RECEIVING,
-    LANE_SENDING,
-    LANE_BLOCKED,
+    LANE_RECEIVING, /* holds nothing */
+    LANE_SENDING,   /* holds bytes, and a send is in flight */
+    LANE_BLOCKED,   /* holds bytes, and waits for the sink */
     LANE_DISCARDING,
     LANE_ENDED,
 };
@@ -76,14 +81,20 @@ struct side {
 
 struct lane {
     uint8_t state;
-    uint8_t source; /* index of the side it reads; the other one is its sink */
-    bool lost;      /* some of its bytes could not be delivered */
-    unsigned buffer;
-    uint32_t offset; /* into the buffer: what has been sent */
-    uint32_t length; /* of the bytes in the buffer; 0: it holds none */
-    uint64_t bytes;  /* handed to the sink so far */
-    struct ring_op receive;
-    struct ring_op send; /* or waits until the sink is writable */
+    uint8_t source;         /* index of the side it reads; the other one is its sink */
+    uint8_t way;            /* enum route_lane: small, splice or copy */
+    uint8_t full;           /* receives in a row that filled their buffer */
+    uint8_t few;            /* receives in a row that did not */
+    bool much;              /* so many that it is to move in bulk */
+    uint8_t quiet;          /* waits in a row that brought little */
+    bool ended;             /* end-of-file was read */
+    bool lost;              /* some of its bytes could not be delivered */
+    struct chain chain;     /* small: what it holds */
+    struct pool_item *bulk; /* splice, copy: what it holds; NULL: nothing */
+    uint32_t moved;         /* splice, copy: bytes since it last waited for the source */
+    uint64_t bytes;         /* handed to the sink so far */
+    struct ring_op receive; /* or waits until the source is readable */
+    struct ring_op send;    /* or waits until the sink is writable */
 };
 
 struct session {
@@ -95,13 +106,13 @@ struct session {
     uint8_t state;
     uint8_t reason;
     int error;
+    struct dial *dial; /* while CONNECTING, and until it is at rest; else NULL */
     struct ring_timer timer;
-    struct ring_timer retry; /* of sends that memory was lacking for */
+    struct ring_timer retry; /* of what memory or buffers were lacking for */
     uint32_t retries;        /* in a row */
     uint64_t delivered;      /* by both lanes, when discarding was last looked at */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
-    struct dial dial;
 };
 
 /* What the owner of the sessions is told. The session may be read, not kept. */
@@ -112,22 +123,41 @@ struct sessions_events {
     void (*released)(void *owner);
 };
 
+/* What lanes hold and move at most; tests make them small. */
+struct lane_limits {
+    uint32_t buffer_bytes; /* of the ring's receive buffers */
+    uint32_t bulk_bytes;   /* through a pipe or a large buffer */
+    uint32_t turn_bytes;   /* in one turn of the ring, before others have theirs */
+};
+
+/* What the sessions that have ended came to. */
+struct sessions_totals {
+    uint64_t sessions;
+    uint64_t bytes; /* relayed, of both directions */
+    uint64_t ways;  /* how often their lanes changed the way to move bytes */
+};
+
 struct sessions {
     struct ring *ring;
     struct resolver *resolver;
     const struct sessions_events *events;
     void *owner;
     struct slab slab;
-    size_t spare; /* of max: not to be counted on, for connections that several listeners accept at
-                     once */
+    struct slab dials; /* of those that are connecting: a session that relays holds none */
+    struct sessions_totals totals;
+    struct lane_limits limits;
+    struct chain_links links;
+    struct pool pool;
     struct session *first;
-    uint64_t started; /* so far: the number of the latest session */
+    atomic_uint_fast64_t *numbers; /* the latest session's; several may share one */
+    atomic_uint_fast64_t numbers_own;
 };
 
 /* Discarded bytes, and half-closed vsock sessions whose other end vanished in silence. */
 #define SESSION_DISCARD_NS UINT64_C(500000000)
 #define SESSION_PROBE_NS   UINT64_C(500000000)
-/* A send that memory is lacking for is tried again after such a time, so often. */
+/* A send or receive that memory or buffers are lacking for is tried again after such a time, so
+ * often. */
 #define SESSION_RETRY_NS    UINT64_C(10000000)
 #define SESSION_RETRIES_MAX 100
 /* A dial that lasts longer watches whether the initiator is still there. */
@@ -135,6 +165,9 @@ struct sessions {
 
 void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver,
                    size_t max, const struct sessions_events *events, void *owner);
+
+/* Other limits than LANE_LIMITS (proxy/lane.h); before the first session starts. */
+void sessions_limit(struct sessions *sessions, const struct lane_limits *limits);
 
 /* No session may be left. */
 void sessions_deinit(struct sessions *sessions);
@@ -166,6 +199,3 @@ void session_watch(struct session *session, struct side *side);
 void session_retry(struct session *session, int error);
 
 size_t sessions_count(const struct sessions *sessions);
-
-/* How many more may be accepted. */
-size_t sessions_room(const struct sessions *sessions);

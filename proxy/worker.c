@@ -3,12 +3,13 @@
 
 #include "proxy/log.h"
 #include "proxy/session_log.h"
+#include "proxy/tcp_options.h"
+#include "proxy/workers.h"
+#include "ring/socket.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 /* Listeners stop accepting when there is no room left; those that lack descriptors try again by
  * themselves. */
@@ -16,7 +17,7 @@ static void released(void *owner)
 {
     struct worker *worker = owner;
 
-    if (sessions_room(&worker->sessions) != 1)
+    if (atomic_fetch_sub(&worker->load, 1) != worker->sessions_max)
         return;
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_resume(&worker->listeners[i]);
@@ -29,80 +30,127 @@ static void ended(void *owner, const struct session *session)
 
 static const struct sessions_events events = {.ended = ended, .released = released};
 
-static void end_sessions(struct worker *worker)
+/* Its load has been counted. */
+static void begin_session(struct worker *worker, const struct parcel *parcel)
 {
-    worker->state = WORKER_ENDING;
-    ring_timer_disarm(worker->ring, &worker->drain);
-    sessions_stop_all(&worker->sessions, REASON_DRAIN_TIMEOUT);
+    if (worker->state == WORKER_ENDING) {
+        ring_socket_reset(parcel->fd);
+        atomic_fetch_sub(&worker->load, 1);
+        return;
+    }
+    if (sessions_start(&worker->sessions, parcel->route, parcel->fd, parcel->fd,
+                       parcel->transport) == 0)
+        return;
+    atomic_fetch_sub(&worker->load, 1);
+    log_line("route %s: a connection was refused: no room for another session",
+             parcel->route->name);
 }
 
-static void drain_over(struct ring_timer *timer)
+bool worker_reserve(struct worker *worker)
 {
-    struct worker *worker = (void *)((char *)timer - offsetof(struct worker, drain));
+    size_t load = atomic_load(&worker->load);
 
-    log_line("stopping: drain-timeout is over, %zu sessions are ended",
-             sessions_count(&worker->sessions));
-    end_sessions(worker);
+    while (load < worker->sessions_max)
+        if (atomic_compare_exchange_weak(&worker->load, &load, load + 1))
+            return true;
+    return false;
 }
 
-static void stop(struct worker *worker)
+static size_t room(void *owner)
 {
-    switch (worker->state) {
-    case WORKER_RUNNING:
-        worker->state = WORKER_DRAINING;
-        log_line("stopping: no longer listening, %zu sessions may finish",
-                 sessions_count(&worker->sessions));
-        ring_timer_arm(worker->ring, &worker->drain,
-                       ring_now_ns(worker->ring) + worker->drain_timeout_ns, drain_over);
-        break;
-    case WORKER_DRAINING:
-        log_line("stopping at once: %zu sessions are ended", sessions_count(&worker->sessions));
-        end_sessions(worker);
-        break;
-    case WORKER_ENDING: break;
+    struct worker *worker = owner;
+    size_t load = atomic_load(&worker->load);
+
+    return load < worker->sessions_max ? worker->sessions_max - load : 0;
+}
+
+/* Each listener may have accepted one when the last room was taken: its slot is there. */
+static void keep(struct worker *worker, const struct parcel *parcel)
+{
+    atomic_fetch_add(&worker->load, 1);
+    begin_session(worker, parcel);
+}
+
+static void accepted(void *owner, const struct route *route, int fd, enum transport transport)
+{
+    struct worker *worker = owner;
+    struct worker *other = workers_choose(worker->workers, worker);
+    struct parcel parcel = {.route = route, .fd = fd, .transport = transport};
+
+    if (other == worker || !worker_reserve(other)) {
+        keep(worker, &parcel);
+    } else if (!mailbox_post(&other->mailbox, &parcel)) {
+        atomic_fetch_sub(&other->load, 1);
+        keep(worker, &parcel);
     }
 }
 
-static void signalled(struct ring_op *op, int result, unsigned flags)
+static void obey(struct worker *worker, enum mailbox_order order)
 {
-    struct worker *worker = (void *)((char *)op - offsetof(struct worker, signal));
-    struct signalfd_siginfo info;
+    if (order == MAILBOX_ACCEPT && worker->state == WORKER_WAITING) {
+        worker->state = WORKER_RUNNING;
+        for (size_t i = 0; i < worker->listener_count; i++)
+            listener_resume(&worker->listeners[i]);
+    }
+    if (order >= MAILBOX_DRAIN && worker->state <= WORKER_RUNNING)
+        worker->state = WORKER_DRAINING;
+    if (order == MAILBOX_END && worker->state == WORKER_DRAINING) {
+        worker->state = WORKER_ENDING;
+        sessions_stop_all(&worker->sessions, REASON_DRAIN_TIMEOUT);
+    }
+}
+
+static void mail_came(struct ring_op *op, int result, unsigned flags)
+{
+    struct worker *worker = (void *)((char *)op - offsetof(struct worker, mail));
+    enum mailbox_order order;
+    struct parcel parcel;
 
     if (result == -ECANCELED)
         return;
-    while (read(worker->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        stop(worker);
-    ring_poll(worker->ring, &worker->signal, signalled, worker->signals, POLLIN);
+    while (mailbox_take(&worker->mailbox, &parcel, &order))
+        begin_session(worker, &parcel);
+    obey(worker, order);
+    ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
 }
 
 int worker_init(struct worker *worker, const struct worker_options *options)
 {
-    *worker = (struct worker){
-        .ring = options->ring,
-        .drain_timeout_ns = options->drain_timeout_ns,
-        .signals = options->signals,
-        .listener_max = options->listener_max,
-        .listeners = calloc(options->listener_max, sizeof(struct listener)),
-    };
-    int error = worker->listeners ? resolver_new(&worker->resolver, worker->ring) : -ENOMEM;
+    worker->workers = options->workers;
+    worker->sessions_max = options->sessions_max;
+    int error = ring_new(&worker->ring, &options->ring);
+    worker->refused = error < 0;
+    if (error < 0)
+        return error;
+    worker->listeners = calloc(options->listener_max, sizeof(struct listener));
+    error = worker->listeners ? resolver_new(&worker->resolver, worker->ring) : -ENOMEM;
     if (error < 0) {
         free(worker->listeners);
         ring_free(worker->ring);
-        close(worker->signals);
+        worker->ring = NULL;
         return error;
     }
     sessions_init(&worker->sessions, worker->ring, worker->resolver,
                   options->sessions_max + options->listener_max, &events, worker);
-    worker->sessions.spare = options->listener_max;
-    ring_poll(worker->ring, &worker->signal, signalled, worker->signals, POLLIN);
+    worker->sessions.pool.pipes_max = options->pipes_max;
+    worker->sessions.numbers = workers_numbers(worker->workers);
+    ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
     return 0;
 }
 
 void worker_listen(struct worker *worker, const struct route *route, uint32_t peer_cid,
                    const struct bound *bound)
 {
-    listener_start(&worker->listeners[worker->listener_count++], &worker->sessions, route, peer_cid,
-                   bound);
+    struct listener_options options = {
+        .ring = worker->ring,
+        .route = route,
+        .peer_cid = peer_cid,
+        .bound = *bound,
+        .accepted = accepted,
+        .room = room,
+        .owner = worker,
+    };
+    listener_init(&worker->listeners[worker->listener_count++], &options);
 }
 
 static bool listeners_stopped(struct worker *worker)
@@ -117,25 +165,29 @@ static void cancelled(struct ring_op *op, int result, unsigned flags)
 {
 }
 
-static bool signals_stopped(struct worker *worker)
+static bool mail_stopped(struct worker *worker)
 {
-    if (worker->signal.in_flight && !worker->cancel.in_flight)
-        ring_cancel(worker->ring, &worker->cancel, cancelled, worker->signals);
-    return !worker->signal.in_flight && !worker->cancel.in_flight;
+    if (worker->mail.in_flight && !worker->cancel.in_flight)
+        ring_cancel(worker->ring, &worker->cancel, cancelled, worker->mailbox.event);
+    return !worker->mail.in_flight && !worker->cancel.in_flight;
 }
 
-/* Whether all is at rest; asks what is not yet to come to rest. */
+/* Whether all is at rest; asks what is not yet to come to rest. Another worker may hand over a
+ * connection for as long as it accepts: what comes once this one is ENDING is closed, at the latest
+ * with the mailbox. */
 static bool at_rest(struct worker *worker)
 {
-    if (worker->state == WORKER_RUNNING)
+    if (worker->state <= WORKER_RUNNING)
         return false;
     bool stopped = listeners_stopped(worker);
     if (sessions_count(&worker->sessions) > 0)
         return false;
-    if (worker->state == WORKER_DRAINING)
-        end_sessions(worker);
+    if (worker->state == WORKER_DRAINING && atomic_load(&worker->load) > 0)
+        return false;
+    worker->state = WORKER_ENDING;
+    mailbox_close(&worker->mailbox);
     bool resolver_stopped = resolver_stop(worker->resolver);
-    return signals_stopped(worker) && resolver_stopped && stopped;
+    return mail_stopped(worker) && resolver_stopped && stopped;
 }
 
 int worker_run(struct worker *worker)
@@ -154,5 +206,4 @@ void worker_deinit(struct worker *worker)
     resolver_free(worker->resolver);
     ring_free(worker->ring);
     free(worker->listeners);
-    close(worker->signals);
 }

@@ -1,7 +1,10 @@
-/* A worker: a thread with its own ring, resolver, sessions and listeners.
+/* A worker: a thread with its own ring, resolver, sessions and listeners. Nothing relayed crosses
+ * workers; a connection that one accepts and another has more room for is handed over before its
+ * session starts.
  *
- *   RUNNING --stop--> DRAINING --no sessions left, drain-timeout, or stop again--> ENDING --> ended
+ *   WAITING --accept--> RUNNING --drain--> DRAINING --no sessions left, or end--> ENDING --> ended
  *
+ *   WAITING   until all workers are there
  *   RUNNING   accepts and relays
  *   DRAINING  listeners are closed, sessions go on
  *   ENDING    what is left is ended; over when nothing is in flight
@@ -10,50 +13,64 @@
 
 #include "config/config.h"
 #include "proxy/listener.h"
+#include "proxy/mailbox.h"
 #include "proxy/resolver.h"
 #include "proxy/session.h"
 #include "ring/ring.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+struct workers;
+
 enum worker_state {
+    WORKER_WAITING,
     WORKER_RUNNING,
     WORKER_DRAINING,
     WORKER_ENDING,
 };
 
 struct worker {
+    struct workers *workers;
     struct ring *ring;
     struct resolver *resolver;
     struct sessions sessions;
-    struct listener *listeners;
+    struct listener *listeners; /* bound, and running once the worker is */
     size_t listener_count;
-    size_t listener_max;
     enum worker_state state;
-    uint64_t drain_timeout_ns;
-    struct ring_timer drain;
-    int signals; /* signalfd, or -1 */
-    struct ring_op signal;
+    struct ring_op mail;
     struct ring_op cancel;
+
+    size_t sessions_max;
+    bool refused; /* its ring could not be had */
+
+    struct mailbox mailbox; /* of any thread, as what follows */
+    atomic_size_t load;     /* sessions, and parcels on their way to it */
 };
 
 struct worker_options {
-    struct ring *ring; /* owned by the worker from here on */
+    struct workers *workers;
+    struct ring_options ring;
     size_t sessions_max;
+    unsigned pipes_max;
     size_t listener_max;
-    uint64_t drain_timeout_ns;
-    int signals; /* signalfd that means stop; owned by the worker from here on */
 };
 
+/* Called by the worker's own thread, all of them but worker_reserve(). 0 or negative errno: of the
+ * ring where worker->refused. */
 int worker_init(struct worker *worker, const struct worker_options *options);
 
-/* Owns *bound from here on; at most listener_max times. */
+/* Accepts from *bound, its own from here on, once it runs; at most listener_max times. */
 void worker_listen(struct worker *worker, const struct route *route, uint32_t peer_cid,
                    const struct bound *bound);
 
-/* Turns until a stop has been carried out. Negative errno: the ring broke. */
+/* Turns until ordered to end, or to drain and no session is left. Negative errno: the ring broke.
+ */
 int worker_run(struct worker *worker);
+
+/* Of any thread: one more is on its way to it; false: it has no room. */
+bool worker_reserve(struct worker *worker);
 
 /* After worker_run(). */
 void worker_deinit(struct worker *worker);

@@ -1,4 +1,4 @@
-/* Receive buffers in a provided-buffer ring (io_uring_register_buf_ring(3), kernel 5.19). */
+/* Receive buffers. */
 #include "ring/buffers.h"
 
 #include <assert.h>
@@ -8,73 +8,48 @@
 
 enum { BUFFER_KEPT, BUFFER_OFFERED, BUFFER_HELD };
 
-static unsigned power_of_two_at_least(unsigned n)
-{
-    unsigned power = 1;
-    while (power < n)
-        power *= 2;
-    return power;
-}
-
-static void *map(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static void offer(struct buffers *buffers, unsigned buffer)
 {
     buffers->states[buffer] = BUFFER_OFFERED;
     buffers->offered++;
-    io_uring_buf_ring_add(buffers->offers, buffers_at(buffers, buffer), RING_BUFFER_BYTES,
-                          (unsigned short)buffer, (int)buffers->offers_mask, 0);
-    io_uring_buf_ring_advance(buffers->offers, 1);
+    buffers->offer(buffers, buffer);
 }
 
-int buffers_init(struct buffers *buffers, struct io_uring *uring, unsigned max)
+int buffers_init(struct buffers *buffers, unsigned max, size_t bytes)
 {
     if (max == 0 || max > RING_BUFFERS_LIMIT)
         max = RING_BUFFERS_LIMIT;
-    unsigned entries = power_of_two_at_least(max);
-
+    if (bytes == 0)
+        bytes = RING_BUFFER_BYTES;
     *buffers = (struct buffers){
-        .offers_bytes = entries * sizeof(struct io_uring_buf),
-        .offers_mask = entries - 1,
         .max = max,
+        .bytes = bytes,
+        .states = calloc(max, sizeof(*buffers->states)),
+        .kept = calloc(max, sizeof(*buffers->kept)),
     };
-    buffers->offers = map(buffers->offers_bytes);
-    buffers->memory = map((size_t)max * RING_BUFFER_BYTES);
-    buffers->states = calloc(max, sizeof(*buffers->states));
-    buffers->kept = calloc(max, sizeof(*buffers->kept));
-    if (!buffers->offers || !buffers->memory || !buffers->states || !buffers->kept) {
+    void *memory = mmap(NULL, max * bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    buffers->memory = memory == MAP_FAILED ? NULL : memory;
+    if (!buffers->memory || !buffers->states || !buffers->kept) {
         buffers_deinit(buffers);
         return -ENOMEM;
     }
-    struct io_uring_buf_reg registration = {
-        .ring_addr = (uintptr_t)buffers->offers,
-        .ring_entries = entries,
-        .bgid = 0,
-    };
-    int error = io_uring_register_buf_ring(uring, &registration, 0);
-    if (error < 0) {
-        buffers_deinit(buffers);
-        return error;
-    }
-    io_uring_buf_ring_init(buffers->offers);
     for (unsigned buffer = max; buffer > 0; buffer--)
         buffers->kept[buffers->kept_count++] = (uint16_t)(buffer - 1);
-    for (unsigned i = 0; i < RING_BUFFERS_IDLE && i < max; i++)
-        buffers_grow(buffers);
     return 0;
+}
+
+void buffers_start(struct buffers *buffers, buffers_offer *offer_one)
+{
+    buffers->offer = offer_one;
+    for (unsigned i = 0; i < RING_BUFFERS_IDLE && i < buffers->max; i++)
+        buffers_grow(buffers);
 }
 
 void buffers_deinit(struct buffers *buffers)
 {
-    if (buffers->offers)
-        munmap(buffers->offers, buffers->offers_bytes);
     if (buffers->memory)
-        munmap(buffers->memory, (size_t)buffers->max * RING_BUFFER_BYTES);
+        munmap(buffers->memory, buffers->max * buffers->bytes);
     free(buffers->states);
     free(buffers->kept);
     *buffers = (struct buffers){0};
@@ -99,7 +74,7 @@ void buffers_return(struct buffers *buffers, unsigned buffer)
     buffers->surplus--;
     buffers->states[buffer] = BUFFER_KEPT;
     buffers->kept[buffers->kept_count++] = (uint16_t)buffer;
-    madvise(buffers_at(buffers, buffer), RING_BUFFER_BYTES, MADV_DONTNEED);
+    madvise(buffers_at(buffers, buffer), buffers->bytes, MADV_DONTNEED);
 }
 
 void buffers_review(struct buffers *buffers, uint64_t now_ns)
@@ -125,5 +100,5 @@ bool buffers_grow(struct buffers *buffers)
 
 char *buffers_at(struct buffers *buffers, unsigned buffer)
 {
-    return buffers->memory + (size_t)buffer * RING_BUFFER_BYTES;
+    return buffers->memory + buffer * buffers->bytes;
 }

@@ -9,15 +9,17 @@
 
 #include "ring/ring.h"
 
-#include <liburing.h>
-
 #define BUFFERS_REVIEW_NS UINT64_C(1000000000)
 
+struct buffers;
+
+/* An engine's: this buffer may be filled from here on. */
+typedef void buffers_offer(struct buffers *buffers, unsigned buffer);
+
 struct buffers {
-    struct io_uring_buf_ring *offers; /* shared with the kernel */
-    size_t offers_bytes;
-    unsigned offers_mask;
+    buffers_offer *offer;
     char *memory;
+    size_t bytes; /* of each */
     uint8_t *states;
     uint16_t *kept; /* stack of the buffers out of circulation */
     unsigned kept_count;
@@ -29,14 +31,17 @@ struct buffers {
     unsigned held;
 };
 
-/* Registers them with `uring` as buffer group 0. */
-int buffers_init(struct buffers *buffers, struct io_uring *uring, unsigned max);
+/* 0 or -ENOMEM. max and bytes as in struct ring_options. */
+int buffers_init(struct buffers *buffers, unsigned max, size_t bytes);
 void buffers_deinit(struct buffers *buffers);
+
+/* Offers the first ones. */
+void buffers_start(struct buffers *buffers, buffers_offer *offer);
 
 /* Once a turn, when all completions have been taken. */
 void buffers_review(struct buffers *buffers, uint64_t now_ns);
 
-/* The kernel handed this one out. */
+/* This one of those on offer has been filled. */
 void buffers_hold(struct buffers *buffers, unsigned buffer);
 void buffers_return(struct buffers *buffers, unsigned buffer);
 

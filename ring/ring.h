@@ -46,14 +46,19 @@ typedef void ring_handler(struct ring_op *op, int result, unsigned flags);
 
 enum ring_op_kind {
     RING_OP_ACCEPT,
+    RING_OP_ACCEPT_ON,
     RING_OP_RECEIVE,
+    RING_OP_RECEIVE_ON,
+    RING_OP_READ,
     RING_OP_SEND,
+    RING_OP_WRITE,
     RING_OP_CONNECT,
     RING_OP_POLL,
     RING_OP_POLL_ON,     /* a poll that goes on as a multishot one */
     RING_OP_POLL_ENDING, /* which has told what was asked for, and was cancelled */
     RING_OP_WATCH,
     RING_OP_CANCEL,
+    RING_OP_YIELD,
 };
 
 /* Embedded by purpose in what it serves; zeroed memory is an idle operation. The user data of its
@@ -62,14 +67,17 @@ struct ring_op {
     ring_handler *handler;
     int fd;
     uint8_t kind;
-    bool in_flight;
-    uint16_t events; /* of a poll: asked for; when it is ending: told */
+    bool in_flight : 1;
+    bool stopping : 1; /* ring_stop() has been asked */
+    uint16_t events;   /* of a poll: asked for; when it is ending: told; of a watch: told */
 };
 
 struct ring_options {
     unsigned
         entries; /* of the submission queue; 0: 1024. The completion queue has four times as many */
     unsigned buffers_max; /* receive buffers, at most RING_BUFFERS_LIMIT; 0: that limit */
+    size_t buffer_bytes;  /* of each, whole pages; 0: RING_BUFFER_BYTES */
+    uint64_t spin_ns;     /* a deadline that is nearer than this is not slept for, but polled for */
 };
 
 /* Receive buffers. Few circulate; more are added while slow receivers hold them, up to the maximum,
@@ -79,9 +87,21 @@ struct ring_options {
 #define RING_BUFFERS_IDLE  64
 #define RING_BUFFERS_LIMIT 32768
 
-/* -EPERM, -ENOSYS: io_uring is refused here (sysctl, seccomp, no kernel support); -ENOMEM: memory
- * or RLIMIT_MEMLOCK; -EINVAL: the kernel is older than 5.19. */
+/* On io_uring, and on epoll where io_uring is refused: -EPERM, -EACCES, -ENOSYS (sysctl, seccomp,
+ * no kernel support), -ENOMEM (RLIMIT_MEMLOCK), -EINVAL (the kernel is older than 5.19). The
+ * environment has VSLUICE_RING (ring/wish.h) to ask for one of them, or for io_uring without some
+ * of its features (ring/feature.h). Negative errno: no memory, no descriptor, or a refusal that no
+ * other engine may make good; -EBADRQC: ring_wish_mistake(). */
 int ring_new(struct ring **ret, const struct ring_options *options);
+
+/* What is wrong with VSLUICE_RING, in words; NULL: nothing. */
+const char *ring_wish_mistake(void);
+
+/* "io_uring" or "epoll". */
+const char *ring_engine_name(const struct ring *ring);
+
+/* Why it is not io_uring, as a negative errno; 0: it is, or the other was asked for. */
+int ring_engine_refusal(const struct ring *ring);
 
 /* Nothing may be in flight. */
 void ring_free(struct ring *ring);
@@ -101,11 +121,12 @@ unsigned ring_in_flight(const struct ring *ring);
 unsigned ring_completions_max(const struct ring *ring);
 
 /* Arming: op is idle and stays at its address until its terminal completion; fd stays open until
- * then (by its owner's care). Sockets are in blocking mode: the ring waits for readiness by itself.
+ * then (by its owner's care). The ring waits for readiness by itself, whether or not the socket is
+ * non-blocking.
  */
 
-/* A listening socket. Each completion's result is a new close-on-exec descriptor, the handler's to
- * own. multishot: accepts on until cancelled or failed. */
+/* A listening socket. Each completion's result is a new descriptor, close-on-exec and non-blocking,
+ * the handler's to own. multishot: accepts on until cancelled or failed. */
 void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                  bool multishot);
 
@@ -113,6 +134,11 @@ void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, i
  * RING_BUFFER: the handler's to return. 0: end-of-file. -ENOBUFS: none was free, more were added:
  * arm again. -ENOMEM: none is free and no more may be added. */
 void ring_receive(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
+
+/* The same, again and again: a completion with RING_MORE for each buffer, until end-of-file, an
+ * error, ring_stop() or ring_cancel(). A last one that has bytes and no RING_MORE says that the
+ * kernel gave up going on: arm again. What was received before it is told of a stop is told too. */
+void ring_receive_on(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
 
 /* The same for what is no socket: read(2) at the file position. */
 void ring_read(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
@@ -126,9 +152,8 @@ void ring_send(struct ring *ring, struct ring_op *op, ring_handler *handler, int
 void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                 const void *data, size_t length);
 
-/* fd comes from ring_socket_open(). result 0: connected, and in blocking mode; else the socket is
- * of no further use (vsock: a second connect can report success). -EAGAIN: a Unix listener's
- * backlog is full. */
+/* fd comes from ring_socket_open(). result 0: connected; else the socket is of no further use
+ * (vsock: a second connect can report success). -EAGAIN: a Unix listener's backlog is full. */
 void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
                   const struct sockaddr *address, socklen_t length);
 
@@ -145,6 +170,14 @@ void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, in
 /* Cancels every operation on fd. Each ends with its own completion; this one's only tells that the
  * request was taken. */
 void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd);
+
+/* Asks one operation in flight to end: by a completion of its own, -ECANCELED where nothing else
+ * came first. Any number of times. */
+void ring_stop(struct ring *ring, struct ring_op *op);
+
+/* Completes in the next turn, with 0, and is on no descriptor: for work that goes on when others
+ * had their turn. */
+void ring_yield(struct ring *ring, struct ring_op *op, ring_handler *handler);
 
 /* The bytes of a buffer that a completion delivered. */
 char *ring_buffer(struct ring *ring, unsigned buffer);

@@ -28,7 +28,7 @@ bool ring_socket_peer_gone(int fd, int *ret_error)
     bool gone = poll(&state, 1, 0) > 0;
 
     if (gone)
-        error = ring_socket_error(fd);
+        error = state.revents & POLLERR ? ring_socket_error(fd) : 0;
     else if (send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
         gone = true;
         error = errno == EPIPE ? 0 : -errno;
@@ -50,6 +50,12 @@ int ring_socket_error(int fd)
 ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags)
 {
     ssize_t count = recv(fd, bytes, length, flags | MSG_DONTWAIT);
+    return count < 0 ? -errno : count;
+}
+
+ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length)
+{
+    ssize_t count = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     return count < 0 ? -errno : count;
 }
 

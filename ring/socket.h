@@ -30,6 +30,9 @@ int ring_socket_error(int fd);
 /* recv(2) of what is there; flags as there (MSG_PEEK). -EAGAIN: nothing yet. */
 ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags);
 
+/* send(2) of what there is room for, without SIGPIPE. -EAGAIN: none. */
+ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length);
+
 /* getpeername(2). */
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length);
 

@@ -1,63 +1,20 @@
-/* The ring on io_uring.
- *
- * Completions are drained into `batch` before any handler runs. What completes without the kernel
- * (a connect that succeeds or fails at once) joins the batch of the next turn, as does what must be
- * drained in the middle of a turn because the kernel takes no submission before.
- */
-#include "ring/buffers.h"
-#include "ring/ring.h"
+/* The engine on io_uring: what is begun, and what comes back. */
+#include "ring/uring.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ENTRIES_DEFAULT 1024
 
-struct completion {
-    struct ring_op *op;
-    int result;
-    unsigned flags;
-};
-
-struct batch {
-    struct completion *at;
-    size_t count;
-    size_t room;
-};
-
-/* What cancels in flight are about. */
-struct fds {
-    int *at;
-    size_t count;
-    size_t room;
-};
-
-struct ring {
-    struct io_uring uring;
-    struct buffers buffers;
-    struct ring_timers timers;
-    struct batch batch; /* being dispatched */
-    struct batch next;  /* to be dispatched in the next turn */
-    uint64_t now_ns;
-    unsigned in_flight;
-    struct fds cancels;
-};
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The most telling refusal: with the flags that this kernel does not know left out one after the
  * other. */
-static int queue_init(struct io_uring *uring, unsigned entries)
+static int queue_init(struct uring *uring, unsigned entries)
 {
     static const unsigned wishes[] = {
 #ifdef IORING_SETUP_DEFER_TASKRUN
@@ -67,91 +24,100 @@ static int queue_init(struct io_uring *uring, unsigned entries)
         0,
     };
     int error = -EINVAL;
+    size_t first = 0;
 
-    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]) && error == -EINVAL; i++) {
+#ifdef IORING_SETUP_DEFER_TASKRUN
+    first = uring->has[RING_DEFER_TASKRUN] ? 0 : 1;
+#endif
+    for (size_t i = first; i < sizeof(wishes) / sizeof(wishes[0]) && error == -EINVAL; i++) {
         struct io_uring_params params = {
             .flags = wishes[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
             .cq_entries = entries * 4,
         };
-        error = io_uring_queue_init_params(entries, uring, &params);
+        error = io_uring_queue_init_params(entries, &uring->uring, &params);
     }
     return error;
 }
 
-int ring_new(struct ring **ret, const struct ring_options *options)
+static void offer(struct buffers *buffers, unsigned buffer)
 {
-    struct ring *ring = calloc(1, sizeof(*ring));
-    if (!ring)
-        return -ENOMEM;
+    struct uring *uring = (void *)((char *)buffers - offsetof(struct ring, buffers));
 
-    int error = queue_init(&ring->uring, options->entries ? options->entries : ENTRIES_DEFAULT);
-    if (error < 0) {
-        free(ring);
-        return error;
+    if (!uring->has[RING_BUFFER_RINGS]) {
+        offers_add(&uring->pool, buffer);
+        return;
     }
-    error = buffers_init(&ring->buffers, &ring->uring, options->buffers_max);
-    if (error < 0) {
-        io_uring_queue_exit(&ring->uring);
-        free(ring);
+    io_uring_buf_ring_add(uring->offers, buffers_at(buffers, buffer), (unsigned)buffers->bytes,
+                          (unsigned short)buffer, (int)uring->offers_mask, 0);
+    io_uring_buf_ring_advance(uring->offers, 1);
+}
+
+static unsigned power_of_two_at_least(unsigned n)
+{
+    unsigned power = 1;
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+/* Receive buffers as a provided-buffer ring (io_uring_register_buf_ring(3), kernel 5.19). */
+static int buffer_ring_init(struct uring *uring)
+{
+    unsigned entries = power_of_two_at_least(uring->ring.buffers.max);
+    void *offers = mmap(NULL, entries * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (offers == MAP_FAILED)
+        return -ENOMEM;
+    uring->offers = offers;
+    uring->offers_bytes = entries * sizeof(struct io_uring_buf);
+    uring->offers_mask = entries - 1;
+    struct io_uring_buf_reg registration = {
+        .ring_addr = (uintptr_t)offers,
+        .ring_entries = entries,
+        .bgid = 0,
+    };
+    int error = io_uring_register_buf_ring(&uring->uring, &registration, 0);
+    if (error < 0)
         return error;
-    }
-    ring->now_ns = clock_ns();
-    *ret = ring;
+    io_uring_buf_ring_init(uring->offers);
     return 0;
 }
 
-void ring_free(struct ring *ring)
+static void uring_free(struct ring *ring)
 {
-    if (!ring)
-        return;
-    assert(ring->in_flight == 0);
-    assert(ring->buffers.held == 0);
-    io_uring_queue_exit(&ring->uring);
-    buffers_deinit(&ring->buffers);
-    free(ring->batch.at);
-    free(ring->next.at);
-    free(ring->cancels.at);
-    free(ring);
+    struct uring *uring = uring_of(ring);
+
+    io_uring_queue_exit(&uring->uring);
+    if (uring->offers)
+        munmap(uring->offers, uring->offers_bytes);
+    offers_deinit(&uring->pool);
+    free(uring->readable.at);
+    ring_release(ring);
 }
 
-static void batch_add(struct batch *batch, struct ring_op *op, int result, unsigned flags)
+static bool is_receive(const struct ring_op *op)
 {
-    if (batch->count == batch->room) {
-        size_t room = batch->room ? batch->room * 2 : 256;
-        struct completion *at = realloc(batch->at, room * sizeof(*at));
-        assert(at);
-        batch->at = at;
-        batch->room = room;
+    return op->kind == RING_OP_RECEIVE || op->kind == RING_OP_RECEIVE_ON ||
+           op->kind == RING_OP_READ;
+}
+
+/* Where the kernel takes no buffers, what completed are polls. It is received when all completions
+ * were taken and before any handler runs: the error that a reset leaves is told once, and a send
+ * that had it is told first. A cancel that came behind the poll will be told before. */
+static void receive_polled(struct ring *ring, struct batch *batch)
+{
+    struct uring *uring = uring_of(ring);
+
+    for (size_t i = 0; i < uring->readable.count; i++) {
+        struct ring_op *op = uring->readable.at[i].op;
+        unsigned flags = 0;
+        int result = (op->kind == RING_OP_READ ? read_ready : receive_now)(
+            &ring->buffers, &uring->pool, op->fd, &flags);
+        if (ring_cancels(ring, op->fd))
+            op->stopping = true;
+        batch_add(batch, op, result, flags);
     }
-    batch->at[batch->count++] = (struct completion){op, result, flags};
-}
-
-static void fds_add(struct fds *fds, int fd)
-{
-    if (fds->count == fds->room) {
-        fds->room = fds->room ? fds->room * 2 : 16;
-        fds->at = realloc(fds->at, fds->room * sizeof(*fds->at));
-        assert(fds->at);
-    }
-    fds->at[fds->count++] = fd;
-}
-
-static bool fds_has(const struct fds *fds, int fd, size_t *ret_index)
-{
-    for (size_t i = 0; i < fds->count; i++)
-        if (fds->at[i] == fd) {
-            *ret_index = i;
-            return true;
-        }
-    return false;
-}
-
-static void fds_remove(struct fds *fds, int fd)
-{
-    size_t index;
-    bool had = fds_has(fds, fd, &index);
-    assert(had);
-    fds->at[index] = fds->at[--fds->count];
+    uring->readable.count = 0;
 }
 
 /* Translates one completion of the kernel, settling what it says about buffers. */
@@ -169,343 +135,234 @@ static void take(struct ring *ring, struct batch *batch, const struct io_uring_c
             buffers_return(&ring->buffers, buffer);
     }
     int result = cqe->res;
-    if (result == -ENOBUFS && op->kind == RING_OP_RECEIVE && !buffers_grow(&ring->buffers))
+    if (is_receive(op) && result == -ENOBUFS && !buffers_grow(&ring->buffers))
         result = -ENOMEM;
+    if (is_receive(op) && result > 0 && !uring_of(ring)->has[RING_BUFFER_RINGS])
+        batch = &uring_of(ring)->readable;
     batch_add(batch, op, result, flags);
 }
 
 static void drain(struct ring *ring, struct batch *batch)
 {
+    struct uring *uring = uring_of(ring);
     struct io_uring_cqe *cqes[64];
     unsigned count;
 
-    while ((count = io_uring_peek_batch_cqe(&ring->uring, cqes, 64)) > 0) {
+    while ((count = io_uring_peek_batch_cqe(&uring->uring, cqes, 64)) > 0) {
         for (unsigned i = 0; i < count; i++)
             if (io_uring_cqe_get_data(cqes[i]))
                 take(ring, batch, cqes[i]);
-        io_uring_cq_advance(&ring->uring, count);
+        io_uring_cq_advance(&uring->uring, count);
     }
+    receive_polled(ring, batch);
 }
 
 /* A free submission entry. The queue is handed to the kernel when it is full; where the kernel
  * takes nothing (it is short of memory, or its completion queue is full), completions are drained
  * first. */
-static struct io_uring_sqe *entry(struct ring *ring)
+struct io_uring_sqe *uring_entry(struct ring *ring)
 {
+    struct io_uring *uring = &uring_of(ring)->uring;
     struct io_uring_sqe *sqe;
 
-    while (!(sqe = io_uring_get_sqe(&ring->uring))) {
-        int submitted = io_uring_submit(&ring->uring);
+    while (!(sqe = io_uring_get_sqe(uring))) {
+        int submitted = io_uring_submit(uring);
         if (submitted > 0)
             continue;
         assert(submitted == 0 || submitted == -EBUSY || submitted == -EAGAIN ||
                submitted == -EINTR || submitted == -ENOMEM);
-        drain(ring, &ring->next);
+        drain(ring, &ring->soon);
         sched_yield();
     }
     return sqe;
 }
 
-static void arm(struct ring *ring, struct ring_op *op, enum ring_op_kind kind,
-                ring_handler *handler, int fd)
+void uring_accept(struct ring *ring, struct ring_op *op)
 {
-    assert(!op->in_flight);
-    *op = (struct ring_op){.handler = handler, .fd = fd, .kind = kind, .in_flight = true};
-    ring->in_flight++;
-}
+    struct io_uring_sqe *sqe = uring_entry(ring);
 
-void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                 bool multishot)
-{
-    arm(ring, op, RING_OP_ACCEPT, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    if (multishot)
-        io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+    if (op->kind == RING_OP_ACCEPT_ON && uring_of(ring)->has[RING_MULTISHOT_ACCEPT])
+        io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     else
-        io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+        io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     io_uring_sqe_set_data(sqe, op);
 }
 
-void ring_receive(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
+/* receive_polled() receives when they are there. */
+static void await_bytes(struct io_uring_sqe *sqe, struct ring_op *op)
 {
-    arm(ring, op, RING_OP_RECEIVE, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_recv(sqe, fd, NULL, 0, 0);
-    sqe->buf_group = 0;
-    io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
+    io_uring_prep_poll_add(sqe, op->fd, POLLIN);
     io_uring_sqe_set_data(sqe, op);
 }
 
-void ring_read(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
+void uring_receive(struct ring *ring, struct ring_op *op)
 {
-    arm(ring, op, RING_OP_RECEIVE, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_read(sqe, fd, NULL, RING_BUFFER_BYTES, (uint64_t)-1);
-    sqe->buf_group = 0;
-    io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
-    io_uring_sqe_set_data(sqe, op);
-}
+    struct uring *uring = uring_of(ring);
+    struct io_uring_sqe *sqe = uring_entry(ring);
 
-void ring_send(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-               const void *data, size_t length)
-{
-    arm(ring, op, RING_OP_SEND, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_send(sqe, fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    io_uring_sqe_set_data(sqe, op);
-}
-
-void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                const void *data, size_t length)
-{
-    arm(ring, op, RING_OP_SEND, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_write(sqe, fd, data, (unsigned)length, (uint64_t)-1);
-    io_uring_sqe_set_data(sqe, op);
-}
-
-/* connect(2) itself never waits here; io_uring's own connect is wrong on vsock sockets of kernels
- * without commit 8c8492ca64e7. */
-void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                  const struct sockaddr *address, socklen_t length)
-{
-    arm(ring, op, RING_OP_CONNECT, handler, fd);
-    int error = connect(fd, address, length) < 0 ? errno : 0;
-    if (error != EINPROGRESS && error != EINTR) {
-        batch_add(&ring->next, op, -error, 0);
+    if (!uring->has[RING_BUFFER_RINGS]) {
+        await_bytes(sqe, op);
         return;
     }
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_poll_add(sqe, fd, POLLOUT);
+    if (op->kind == RING_OP_RECEIVE_ON && uring->has[RING_MULTISHOT_RECEIVE])
+        io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
+    sqe->buf_group = 0;
+    io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
     io_uring_sqe_set_data(sqe, op);
 }
 
-void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-               unsigned events)
+static void uring_read(struct ring *ring, struct ring_op *op)
 {
-    arm(ring, op, RING_OP_POLL, handler, fd);
-    op->events = (uint16_t)(events | POLLERR | POLLHUP | POLLNVAL);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_poll_add(sqe, fd, events);
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    if (!uring_of(ring)->has[RING_BUFFER_RINGS]) {
+        await_bytes(sqe, op);
+        return;
+    }
+    io_uring_prep_read(sqe, op->fd, NULL, (unsigned)ring->buffers.bytes, (uint64_t)-1);
+    sqe->buf_group = 0;
+    io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void uring_send(struct ring *ring, struct ring_op *op, const void *data, size_t length)
+{
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_send(sqe, op->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void uring_write(struct ring *ring, struct ring_op *op, const void *data, size_t length)
+{
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_write(sqe, op->fd, data, (unsigned)length, (uint64_t)-1);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void uring_connect(struct ring *ring, struct ring_op *op)
+{
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void uring_poll(struct ring *ring, struct ring_op *op)
+{
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_poll_add(sqe, op->fd, op->events);
+    op->events |= POLLERR | POLLHUP | POLLNVAL;
     io_uring_sqe_set_data(sqe, op);
 }
 
 /* A multishot poll tells changes (it is edge-triggered); a single one would end at once on
  * POLLRDHUP, which the kernel adds to every poll and which stays. */
-void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
+static void uring_watch(struct ring *ring, struct ring_op *op)
 {
-    arm(ring, op, RING_OP_WATCH, handler, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_poll_multishot(sqe, fd, 0);
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_poll_multishot(sqe, op->fd, 0);
     io_uring_sqe_set_data(sqe, op);
 }
 
-void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
+static void uring_cancel(struct ring *ring, struct ring_op *op)
 {
-    arm(ring, op, RING_OP_CANCEL, handler, fd);
-    fds_add(&ring->cancels, fd);
-    struct io_uring_sqe *sqe = entry(ring);
-    io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+    struct io_uring_sqe *sqe = uring_entry(ring);
+
+    io_uring_prep_cancel_fd(sqe, op->fd, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data(sqe, op);
 }
 
-/* What the readiness of a connecting socket says, and the end of its non-blocking life. */
-static int connect_result(const struct ring_op *op, int result)
+/* What comes of it is told by the operation itself. */
+void uring_stop(struct ring *ring, struct ring_op *op)
 {
-    if (result > 0) {
-        socklen_t length = sizeof(result);
-        if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &result, &length) < 0)
-            result = errno;
-        result = -result;
-    }
-    if (result == 0) {
-        int flags = fcntl(op->fd, F_GETFL);
-        if (flags < 0 || fcntl(op->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-            result = -errno;
-    }
-    return result;
-}
+    struct io_uring_sqe *sqe = uring_entry(ring);
 
-/* Polls on. A cancel on the way would reach the kernel before, and miss it: then it ends here. */
-static bool poll_on(struct ring *ring, struct ring_op *op, enum ring_op_kind kind)
-{
-    size_t index;
-
-    if (fds_has(&ring->cancels, op->fd, &index))
-        return false;
-    op->kind = (uint8_t)kind;
-    struct io_uring_sqe *sqe = entry(ring);
-    if (kind == RING_OP_CONNECT)
-        io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
-    else
-        io_uring_prep_poll_multishot(sqe, op->fd, op->events);
-    io_uring_sqe_set_data(sqe, op);
-    return true;
-}
-
-/* The kernel tells what woke it and does not ask the socket again, and vsock wakes for POLLOUT when
- * its request has left, before the answer is there. Returns whether the connect is over; *result is
- * then what it came to. */
-static bool connect_over(struct ring *ring, struct ring_op *op, int *result)
-{
-    struct pollfd state = {.fd = op->fd, .events = POLLOUT};
-
-    if (*result > 0 && poll(&state, 1, 0) == 0) {
-        if (poll_on(ring, op, RING_OP_CONNECT))
-            return false;
-        *result = -ECANCELED;
-    }
-    *result = connect_result(op, *result);
-    return true;
-}
-
-static void poll_end(struct ring *ring, struct ring_op *op, unsigned told)
-{
-    op->kind = RING_OP_POLL_ENDING;
-    op->events = (uint16_t)told;
-    struct io_uring_sqe *sqe = entry(ring);
     io_uring_prep_cancel(sqe, op, 0);
     io_uring_sqe_set_data(sqe, NULL);
 }
 
-/* The kernel adds POLLRDHUP to every poll, and it stays set once the other end has half-closed: a
- * poll for anything else would then end at once, again and again. A multishot poll is
- * edge-triggered: it tells it once and waits on. So such a poll goes on as a multishot one, which
- * is cancelled when it has told what was asked for.
- *
- * Returns whether the poll is over; *result is then what the handler is told. */
-static bool poll_over(struct ring *ring, struct ring_op *op, int *result, unsigned flags)
+static int submit_and_wait(struct io_uring *uring, uint64_t wait_ns)
 {
-    bool more = flags & RING_MORE;
-    bool told = *result > 0 && (*result & op->events);
-
-    if (op->kind == RING_OP_POLL_ENDING) {
-        *result = op->events;
-        return !more;
-    }
-    if (more && told) {
-        poll_end(ring, op, (unsigned)*result);
-        return false;
-    }
-    if (!more && !told && *result >= 0) {
-        if (poll_on(ring, op, RING_OP_POLL_ON))
-            return false;
-        *result = -ECANCELED;
-    }
-    return !more;
-}
-
-static bool is_poll(const struct ring_op *op)
-{
-    return op->kind == RING_OP_POLL || op->kind == RING_OP_POLL_ON ||
-           op->kind == RING_OP_POLL_ENDING;
-}
-
-static void dispatch(struct ring *ring, const struct completion *completion)
-{
-    struct ring_op *op = completion->op;
-    int result = completion->result;
-
-    assert(op->in_flight);
-    if (is_poll(op) && !poll_over(ring, op, &result, completion->flags))
-        return;
-    if (op->kind == RING_OP_CONNECT && !connect_over(ring, op, &result))
-        return;
-    if (!(completion->flags & RING_MORE)) {
-        op->in_flight = false;
-        ring->in_flight--;
-        if (op->kind == RING_OP_CANCEL)
-            fds_remove(&ring->cancels, op->fd);
-    }
-    op->handler(op, result, completion->flags);
-}
-
-/* How long the kernel may wait: not at all where something is to be dispatched, else until the next
- * deadline. */
-static struct __kernel_timespec patience(const struct ring *ring)
-{
-    uint64_t next_ns = ring_timers_next(&ring->timers);
-    uint64_t wait_ns = UINT64_C(3600000000000);
-
-    if (ring->next.count)
-        wait_ns = 0;
-    else if (next_ns != UINT64_MAX) {
-        uint64_t now_ns = clock_ns();
-        uint64_t until_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-        wait_ns = until_ns < wait_ns ? until_ns : wait_ns;
-    }
-    return (struct __kernel_timespec){
+    struct io_uring_cqe *cqe;
+    struct __kernel_timespec wait = {
         .tv_sec = (long long)(wait_ns / 1000000000),
         .tv_nsec = (long long)(wait_ns % 1000000000),
     };
+
+    if (wait_ns == 0)
+        return io_uring_submit(uring);
+    if (wait_ns == UINT64_MAX)
+        return io_uring_submit_and_wait(uring, 1);
+    return io_uring_submit_and_wait_timeout(uring, &cqe, 1, &wait, NULL);
 }
 
-int ring_turn(struct ring *ring)
+/* liburing does not enter to wait where completions are there already: the kernel's deferred work,
+ * all that waits for readiness, would get no turn. */
+static int uring_turn(struct ring *ring, uint64_t wait_ns)
 {
-    struct __kernel_timespec wait = patience(ring);
-    struct io_uring_cqe *cqe;
-    bool ready = io_uring_cq_ready(&ring->uring) > 0;
+    struct io_uring *uring = &uring_of(ring)->uring;
+    bool ready = io_uring_cq_ready(uring) > 0;
+    int error = submit_and_wait(uring, wait_ns);
 
-    int error = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &wait, NULL);
-    /* liburing does not enter to wait where completions are there already: the kernel's deferred
-     * work, all that waits for readiness, would get no turn. */
-    if (ready)
-        io_uring_get_events(&ring->uring);
+    if (ready || !wait_ns)
+        io_uring_get_events(uring);
     if (error < 0 && error != -ETIME && error != -EINTR && error != -EAGAIN && error != -EBUSY &&
         error != -ENOMEM)
         return error;
-
-    struct batch batch = ring->next;
-    ring->next = ring->batch;
-    ring->next.count = 0;
-    ring->batch = batch;
     drain(ring, &ring->batch);
-    ring->now_ns = clock_ns();
-    buffers_review(&ring->buffers, ring->now_ns);
-    for (size_t i = 0; i < ring->batch.count; i++)
-        dispatch(ring, &ring->batch.at[i]);
-    ring->batch.count = 0;
-    ring_timers_expire(&ring->timers, ring->now_ns);
     return 0;
 }
 
-uint64_t ring_now_ns(const struct ring *ring)
-{
-    return ring->now_ns;
-}
+static const struct ring_engine engine = {
+    .name = "io_uring",
+    .free = uring_free,
+    .accept = uring_accept,
+    .receive = uring_receive,
+    .read = uring_read,
+    .send = uring_send,
+    .write = uring_write,
+    .connect = uring_connect,
+    .poll = uring_poll,
+    .watch = uring_watch,
+    .cancel = uring_cancel,
+    .stop = uring_stop,
+    .turn = uring_turn,
+    .settle = uring_settle,
+};
 
-unsigned ring_in_flight(const struct ring *ring)
+int uring_new(struct ring **ret, const struct ring_options *options)
 {
-    return ring->in_flight;
-}
+    int error = ring_feature_refusal();
+    if (error < 0)
+        return error;
+    struct ring *ring = ring_allocate(sizeof(struct uring), &engine, options);
+    if (!ring)
+        return -ENOMEM;
 
-unsigned ring_completions_max(const struct ring *ring)
-{
-    return *ring->uring.cq.kring_entries;
-}
-
-char *ring_buffer(struct ring *ring, unsigned buffer)
-{
-    return buffers_at(&ring->buffers, buffer);
-}
-
-void ring_buffer_return(struct ring *ring, unsigned buffer)
-{
-    buffers_return(&ring->buffers, buffer);
-}
-
-unsigned ring_buffers_held(const struct ring *ring)
-{
-    return ring->buffers.held;
-}
-
-void ring_timer_arm(struct ring *ring, struct ring_timer *timer, uint64_t deadline_ns,
-                    ring_timer_handler *handler)
-{
-    ring_timers_arm(&ring->timers, timer, deadline_ns, handler);
-}
-
-void ring_timer_disarm(struct ring *ring, struct ring_timer *timer)
-{
-    ring_timers_disarm(&ring->timers, timer);
+    struct uring *uring = uring_of(ring);
+    for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++)
+        uring->has[feature] = ring_feature_state(feature) == 0;
+    error = queue_init(uring, options->entries ? options->entries : ENTRIES_DEFAULT);
+    if (error < 0) {
+        ring_release(ring);
+        return error;
+    }
+    ring->completions_max = *uring->uring.cq.kring_entries;
+    if (uring->has[RING_BUFFER_RINGS])
+        error = buffer_ring_init(uring);
+    else
+        error = offers_init(&uring->pool, &ring->buffers);
+    if (error < 0) {
+        uring_free(ring);
+        return error;
+    }
+    buffers_start(&ring->buffers, offer);
+    *ret = ring;
+    return 0;
 }

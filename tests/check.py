@@ -3,9 +3,9 @@
 
 usage: ./check [MESON-TEST-ARGUMENT...]    e.g. ./check --suite unit, or the name of a test
 
-Three builds: one with AddressSanitizer and UndefinedBehaviorSanitizer for the suites unit, kernel and system; a
-release build for what a sanitizer would distort (memory figures) and for the kernels of the lab (uml, guest,
-nested); one by clang, for its warnings. The last line counts: N passed, N failed, N skipped.
+Three builds: one with AddressSanitizer and UndefinedBehaviorSanitizer for the suites unit, kernel, system, epoll
+and minimal; a release build for what a sanitizer would distort (memory figures) and for the kernels of the lab (uml,
+guest, nested); one by clang, for its warnings. The last line counts: N passed, N failed, N skipped.
 """
 import json
 import os
@@ -23,7 +23,7 @@ BUILDS = {
     CLANG: (["-Dbuildtype=debug"], {"CC": "clang"}),
 }
 RUNS = [
-    (SANITIZED, ["unit", "kernel", "system"]),
+    (SANITIZED, ["unit", "kernel", "system", "epoll", "minimal"]),
     (RELEASE, ["release", "uml", "systemd", "guest", "nested"]),
 ]
 

@@ -227,7 +227,7 @@ Test(mistakes, keys)
          AT(3) "unknown key 'foo'; the keys of [guest NAME] are address and vmm\n"},
         {ROUTE "foo = 1\n", AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
                                   "target, connect-timeout, "
-                                  "keepalive, backlog, mode and owner\n"},
+                                  "keepalive, backlog, mode, owner and lane\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -526,7 +526,7 @@ Test(mistakes, are_told_in_the_order_of_lines)
                                    "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
                                        7) "unknown key 'foo'; the keys of [route NAME] "
                                           "are listen, target, connect-timeout, "
-                                          "keepalive, backlog, mode and owner\n" AT(
+                                          "keepalive, backlog, mode, owner and lane\n" AT(
                                               10) "'x' is no value of 'workers'; give "
                                                   "it a number from 0 to 1024\n"},
     };

@@ -14,6 +14,11 @@ static unsigned free_number(struct ring *ring)
     return number;
 }
 
+size_t buffers_bytes(const struct ring *ring)
+{
+    return ring->buffer_bytes ? ring->buffer_bytes : RING_BUFFER_BYTES;
+}
+
 int buffers_take(struct ring *ring, size_t length)
 {
     if (ring->buffers_held == ring->buffers_max)

@@ -58,6 +58,7 @@ struct fake *fake_new(const struct fake_options *options)
     fake->ring = (struct ring){
         .fake = fake,
         .now_ns = fake->now_ns,
+        .buffer_bytes = options->buffer_bytes,
         .buffers_max = max && max < RING_BUFFERS_LIMIT ? max : RING_BUFFERS_LIMIT,
         .flights_last = &fake->ring.flights,
         .completions_last = &fake->ring.completions,
@@ -81,6 +82,8 @@ static void check_nothing_left(struct fake *fake)
         fake_fail(fake, "%u buffers were not returned", ring->buffers_held);
     if (ring_timers_next(&ring->timers) != UINT64_MAX)
         fake_fail(fake, "a timer is still armed");
+    if (fake->pipes_open)
+        fake_fail(fake, "%u pipes were not deinitialized", fake->pipes_open);
     for (unsigned i = 0; i < fake->descriptor_count; i++)
         if (fake->descriptors[i]->open)
             fake_fail(fake, "descriptor %d was not closed", fake->descriptors[i]->fd);
@@ -92,6 +95,7 @@ void fake_free(struct fake *fake)
     ends_free(fake);
     targets_free(fake);
     descriptors_free(fake);
+    pipes_free(fake);
     net_free(fake);
     free(fake->ring.buffers);
     free(fake);
@@ -126,6 +130,16 @@ unsigned fake_turns(const struct fake *fake)
 unsigned fake_descriptors(const struct fake *fake)
 {
     return fake->descriptors_open;
+}
+
+unsigned fake_pipes(const struct fake *fake)
+{
+    return fake->pipes_open;
+}
+
+unsigned fake_pipes_spilt(const struct fake *fake)
+{
+    return fake->pipes_spilt;
 }
 
 void fake_set_faults(struct fake *fake, const struct fake_faults *faults)

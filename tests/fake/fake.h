@@ -1,12 +1,13 @@
-/* The fake ring: ring/ring.h and ring/socket.h over a network in memory and in virtual time, driven
- * by one seed. Linked in place of ring/uring.c, ring/buffers.c and ring/socket.c; makes no system
- * call on a socket.
+/* The fake ring: ring/ring.h, ring/socket.h and ring/pipe.h over a network in memory and in virtual
+ * time, driven by one seed. Linked in place of all of ring/ but ring_pure; makes no system call on
+ * a socket or a pipe.
  *
  * A test makes a fake, takes its ring, scripts the far ends (who connects to the proxy, and whom
  * the proxy connects to), calls ring_turn() and looks at what the far ends saw. Breaking the ring's
  * contract, or a byte that is not the one expected, ends the process with a message and the seed.
  *
- * One fake at a time: the functions of ring/socket.h take no ring, so they use the current one.
+ * One fake at a time: the functions of ring/socket.h and ring/pipe.h take no ring, so they use the
+ * current one.
  */
 #pragma once
 
@@ -34,10 +35,14 @@ struct fake_faults {
     unsigned short_receive;
     unsigned short_send;
     unsigned send_again;    /* -EAGAIN although there is room */
-    unsigned receive_again; /* -EAGAIN although the descriptor is in blocking mode */
+    unsigned receive_again; /* the same of a receive, but for one in flight on a socket */
     unsigned interrupted;   /* -EINTR */
     unsigned no_buffers;    /* -ENOBUFS of a receive */
-    unsigned late_cancel;   /* a cancel that finds its operation already at work */
+    unsigned late_cancel;   /* a cancel or a stop that finds its operation already at work */
+    unsigned gave_up;       /* a receive that goes on ends with bytes and without RING_MORE */
+    unsigned pieces;        /* many small ones, for a receive that goes on or to fill a pipe */
+    unsigned no_pipes;      /* -EMFILE of ring_pipe_init() */
+    unsigned small_pipes;   /* of less room than was asked for */
     unsigned slow;          /* a turn that begins late, with many completions there */
     uint64_t delay_ns_max;  /* of attempts and completions; so they overtake each other */
     /* These end a session; fake_injected() counts them. */
@@ -49,6 +54,7 @@ struct fake_options {
     uint64_t seed;
     struct fake_faults faults;
     unsigned buffers_max; /* 0: RING_BUFFERS_LIMIT */
+    size_t buffer_bytes;  /* of each, any number; 0: as ring_options say */
     bool trace;           /* tells on standard error what happens */
 };
 
@@ -163,6 +169,10 @@ unsigned fake_turns(const struct fake *fake);
 
 /* Descriptors that the proxy holds. */
 unsigned fake_descriptors(const struct fake *fake);
+
+/* Pipes that the proxy holds, and how many it gave up with bytes in them. */
+unsigned fake_pipes(const struct fake *fake);
+unsigned fake_pipes_spilt(const struct fake *fake);
 
 /* Changes the faults from here on. */
 void fake_set_faults(struct fake *fake, const struct fake_faults *faults);

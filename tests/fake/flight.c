@@ -21,21 +21,14 @@ uint64_t flight_checksum(const char *data, size_t length)
 
 bool flight_moves_bytes(const struct flight *flight)
 {
-    return flight->copy.kind == RING_OP_RECEIVE || flight->copy.kind == RING_OP_SEND;
+    return flight_receives(flight) || flight_sends(flight);
 }
 
-void flight_complete(struct flight *flight, int result, unsigned flags)
+static void complete(struct flight *flight, uint64_t due_ns, int result, unsigned flags)
 {
     struct ring *ring = &flight->fake->ring;
     struct completion *completion = fake_allocate(sizeof(*completion));
-    uint64_t due_ns = flight->fake->now_ns + fake_delay_ns(flight->fake);
 
-    uint64_t *latest_ns =
-        flight_moves_bytes(flight) ? &flight->descriptor->completed_ns : &flight->completed_ns;
-
-    if (due_ns < *latest_ns)
-        due_ns = *latest_ns;
-    *latest_ns = due_ns;
     *completion = (struct completion){
         .flight = flight,
         .due_ns = due_ns,
@@ -48,6 +41,23 @@ void flight_complete(struct flight *flight, int result, unsigned flags)
         flight->state = FLIGHT_SETTLED;
         ring_timers_disarm(&flight->fake->events, &flight->attempt);
     }
+}
+
+void flight_complete(struct flight *flight, int result, unsigned flags)
+{
+    uint64_t due_ns = flight->fake->now_ns + fake_delay_ns(flight->fake);
+    uint64_t *latest_ns =
+        flight_moves_bytes(flight) ? &flight->descriptor->completed_ns : &flight->completed_ns;
+
+    if (due_ns < *latest_ns)
+        due_ns = *latest_ns;
+    *latest_ns = due_ns;
+    complete(flight, due_ns, result, flags);
+}
+
+void flight_complete_now(struct flight *flight, int result)
+{
+    complete(flight, flight->fake->now_ns, result, 0);
 }
 
 static void attempt_timer(struct ring_timer *timer)
@@ -64,7 +74,8 @@ void flight_attempt_soon(struct flight *flight)
 void flights_wake(struct fake *fake, const struct net_socket *socket)
 {
     for (struct flight *flight = fake->ring.flights; flight; flight = flight->next)
-        if (flight->descriptor->socket == socket && flight->copy.kind != RING_OP_CONNECT)
+        if (flight->descriptor && flight->descriptor->socket == socket &&
+            flight->copy.kind != RING_OP_CONNECT)
             flight_attempt_soon(flight);
 }
 
@@ -100,70 +111,11 @@ static void attempt_accept(struct flight *flight)
         flight_attempt_soon(flight);
 }
 
-/* -EINTR, -EAGAIN and the like before anything was done; 0: none. */
-static int receive_fault(struct fake *fake, bool file)
-{
-    const struct fake_faults *faults = &fake->faults;
-
-    if (fake_fault(fake, faults->interrupted))
-        return -EINTR;
-    if (file && fake_fault(fake, faults->receive_again))
-        return -EAGAIN;
-    if (fake_fault(fake, faults->no_buffers))
-        return -ENOBUFS;
-    if (fake_fault_ends(fake, faults->no_memory, "ENOMEM of receive"))
-        return -ENOMEM;
-    return 0;
-}
-
-static void attempt_receive(struct flight *flight)
-{
-    struct fake *fake = flight->fake;
-    struct descriptor *descriptor = flight->descriptor;
-    int fault = receive_fault(fake, descriptor->kind == FAKE_FILE);
-
-    if (fault) {
-        flight_complete(flight, fault, 0);
-        return;
-    }
-    size_t length = descriptor->socket->arrived;
-    if (length == 0) {
-        long result = net_receive(descriptor->socket, NULL, 1, false);
-        if (result != -EAGAIN)
-            flight_complete(flight, (int)result, 0);
-        return;
-    }
-    if (length > RING_BUFFER_BYTES)
-        length = RING_BUFFER_BYTES;
-    if (fake_fault(fake, fake->faults.short_receive))
-        length = random_size(&fake->random, length);
-    int buffer = buffers_take(&fake->ring, length);
-    if (buffer < 0) {
-        flight_complete(flight, buffer, 0);
-        return;
-    }
-    net_receive(descriptor->socket, ring_buffer(&fake->ring, (unsigned)buffer), length, false);
-    flight_complete(flight, (int)length, RING_BUFFER | (unsigned)buffer << RING_BUFFER_SHIFT);
-}
-
-static int send_fault(struct fake *fake, bool file)
-{
-    const struct fake_faults *faults = &fake->faults;
-
-    if (fake_fault(fake, faults->interrupted))
-        return -EINTR;
-    if (!file && fake_fault(fake, faults->send_again))
-        return -EAGAIN;
-    if (fake_fault_ends(fake, faults->no_memory, "ENOBUFS or ENOMEM of send"))
-        return fake_random(fake) % 2 ? -ENOBUFS : -ENOMEM;
-    return 0;
-}
-
 static void attempt_send(struct flight *flight)
 {
     struct fake *fake = flight->fake;
     bool file = flight->descriptor->kind == FAKE_FILE;
-    int fault = send_fault(fake, file);
+    int fault = fault_of_send(fake, !file);
     size_t length = flight->length;
 
     if (fault) {
@@ -205,33 +157,46 @@ static void attempt_watch(struct flight *flight)
     flight_complete(flight, (int)events, fake_fault(fake, 50) ? 0 : RING_MORE);
 }
 
-/* Those armed before the cancel, and that are not settled. A late one is at work already: it
- * completes when it is done, which for one that waits is now. */
+/* Whether it was found waiting. Otherwise it is at work already: it completes when it is done,
+ * which for one that waits is now; one that goes on ends after what it has got. */
+static bool end_early(struct flight *flight)
+{
+    if (flight->copy.kind == RING_OP_CONNECT)
+        return flight_connect_cancel(flight);
+    if (fake_fault(flight->fake, flight->fake->faults.late_cancel))
+        flight_attempt(flight);
+    if (flight->state == FLIGHT_SETTLED)
+        return false;
+    flight_complete(flight, -ECANCELED, 0);
+    return true;
+}
+
+static void stop_timer(struct ring_timer *timer)
+{
+    struct flight *flight = CONTAINER(timer, struct flight, stop);
+    if (flight->state != FLIGHT_SETTLED && flight->copy.kind != RING_OP_CANCEL)
+        end_early(flight);
+}
+
+void flight_stop_soon(struct flight *flight)
+{
+    fake_event(flight->fake, &flight->stop, fake_delay_ns(flight->fake), stop_timer);
+}
+
+/* Those armed before the cancel, and that are not settled. */
 static void attempt_cancel(struct flight *cancel)
 {
-    struct fake *fake = cancel->fake;
     int cancelled = 0;
     int missed = 0;
 
-    for (struct flight *flight = fake->ring.flights; flight != cancel; flight = flight->next) {
+    for (struct flight *flight = cancel->fake->ring.flights; flight != cancel;
+         flight = flight->next) {
         if (flight->descriptor != cancel->descriptor || flight->copy.kind == RING_OP_CANCEL)
             continue;
-        if (flight->state == FLIGHT_SETTLED) {
-            missed++;
-            continue;
-        }
-        if (flight->copy.kind == RING_OP_CONNECT) {
-            cancelled += flight_connect_cancel(flight);
-            continue;
-        }
-        if (fake_fault(fake, fake->faults.late_cancel)) {
-            missed++;
-            flight_attempt(flight);
-        }
-        if (flight->state != FLIGHT_SETTLED) {
+        if (flight->state != FLIGHT_SETTLED && end_early(flight))
             cancelled++;
-            flight_complete(flight, -ECANCELED, 0);
-        }
+        else
+            missed++;
     }
     if (cancelled == 0)
         cancelled = missed ? -EALREADY : -ENOENT;
@@ -245,7 +210,8 @@ void flight_attempt(struct flight *flight)
         return;
     switch (flight->copy.kind) {
     case RING_OP_ACCEPT: attempt_accept(flight); break;
-    case RING_OP_RECEIVE: attempt_receive(flight); break;
+    case RING_OP_RECEIVE:
+    case RING_OP_RECEIVE_ON: flight_attempt_receive(flight); break;
     case RING_OP_SEND: attempt_send(flight); break;
     case RING_OP_POLL: attempt_poll(flight); break;
     case RING_OP_WATCH: attempt_watch(flight); break;

@@ -22,6 +22,7 @@ struct descriptor {
     enum fake_kind kind;
     struct sockaddr_storage peer;
     socklen_t peer_length;
+    size_t peeked;               /* bytes that the proxy has seen there and not read yet */
     uint64_t connect_timeout_ns; /* vsock */
     struct pending *pending;     /* listening: who waits to be accepted */
     int accept_error;
@@ -48,8 +49,10 @@ struct flight {
     struct ring_op *op;
     struct ring_op copy;
     enum flight_state state;
-    struct descriptor *descriptor;
+    struct descriptor *descriptor; /* NULL: a yield */
     struct ring_timer attempt;
+    struct ring_timer stop;
+    bool stop_seen; /* by the kernel */
     const char *data;
     size_t length;
     uint64_t checksum;
@@ -89,6 +92,7 @@ struct ring {
     unsigned turns_idle; /* since something last moved in the network */
     uint64_t now_ns;
     struct held *buffers; /* by number */
+    size_t buffer_bytes;  /* 0: RING_BUFFER_BYTES */
     unsigned buffers_max;
     unsigned buffers_circulating;
     unsigned buffers_held;
@@ -108,6 +112,10 @@ struct fake {
     struct net_socket *sockets;
     struct fake_end *ends;
     struct fake_target *targets;
+    struct pipe *pipes;
+    int pipe_fd_next;
+    unsigned pipes_open;
+    unsigned pipes_spilt;
     unsigned injected;
 };
 
@@ -116,6 +124,9 @@ extern struct fake *fake_current;
 void *fake_allocate(size_t bytes);
 void fake_event(struct fake *fake, struct ring_timer *timer, uint64_t after_ns,
                 ring_timer_handler *handler);
+/* Looks behind what ring/socket.h and ring/pipe.h are given to read or to fill: whoever gives less
+ * memory than he says is seen by the sanitizer. */
+void fake_touch(const void *bytes, size_t length);
 uint64_t fake_delay_ns(struct fake *fake);
 bool fake_fault(struct fake *fake, unsigned permille);
 bool fake_fault_ends(struct fake *fake, unsigned permille, const char *name);
@@ -138,10 +149,29 @@ void flight_connect(struct flight *flight, const struct sockaddr *address, sockl
 bool flight_connect_cancel(struct flight *flight);
 bool flight_moves_bytes(const struct flight *flight);
 void flight_complete(struct flight *flight, int result, unsigned flags);
+/* With its last, in the next turn. */
+void flight_complete_now(struct flight *flight, int result);
+void flight_attempt_receive(struct flight *flight);
+void flight_stop_soon(struct flight *flight);
+const char *flight_name(unsigned kind);
+bool flight_receives(const struct flight *flight);
+bool flight_sends(const struct flight *flight);
+/* Two readers of one stream, or two writers, would reorder its bytes: no other is in flight. */
+void flights_check_reader(struct fake *fake, const struct descriptor *descriptor, const char *what);
+void flights_check_writer(struct fake *fake, const struct descriptor *descriptor, const char *what);
 uint64_t flight_checksum(const char *data, size_t length);
 
+/* The most that one holds. */
+size_t buffers_bytes(const struct ring *ring);
 /* -ENOBUFS, -ENOMEM or the number of a buffer of `length` bytes. */
 int buffers_take(struct ring *ring, size_t length);
+
+/* What a call that moves bytes says before anything was done; 0: nothing. again: -EAGAIN is one of
+ * what it may say. */
+int fault_of_receive(struct fake *fake, bool again);
+int fault_of_send(struct fake *fake, bool again);
+
+void pipes_free(struct fake *fake);
 
 struct fake_end *end_new(struct fake *fake, struct net_socket *socket,
                          const struct fake_script *script);

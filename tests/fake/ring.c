@@ -1,4 +1,4 @@
-/* ring/ring.h: arming, the turn of the loop, dispatching, and the checks of the contract. */
+/* ring/ring.h: the turn of the loop, dispatching, and the checks of the contract. */
 #include "tests/fake/internal.h"
 
 #include <errno.h>
@@ -12,9 +12,15 @@ int ring_new(struct ring **ret, const struct ring_options *options)
 {
     if (!fake_current)
         return -ENOSYS;
-    if (options->buffers_max && options->buffers_max < fake_current->ring.buffers_max)
-        fake_current->ring.buffers_max = options->buffers_max;
-    *ret = &fake_current->ring;
+    struct ring *ring = &fake_current->ring;
+    if (options->buffer_bytes % 4096)
+        fake_fail(fake_current, "buffers of %zu bytes, which are no whole pages",
+                  options->buffer_bytes);
+    if (options->buffers_max && options->buffers_max < ring->buffers_max)
+        ring->buffers_max = options->buffers_max;
+    if (!ring->buffer_bytes)
+        ring->buffer_bytes = options->buffer_bytes;
+    *ret = ring;
     return 0;
 }
 
@@ -54,60 +60,6 @@ void ring_timer_disarm(struct ring *ring, struct ring_timer *timer)
     ring_timers_disarm(&ring->timers, timer);
 }
 
-static const char *kind_name(unsigned kind)
-{
-    switch (kind) {
-    case RING_OP_ACCEPT: return "accept";
-    case RING_OP_RECEIVE: return "receive";
-    case RING_OP_SEND: return "send";
-    case RING_OP_CONNECT: return "connect";
-    case RING_OP_POLL: return "poll";
-    case RING_OP_WATCH: return "watch";
-    case RING_OP_CANCEL: return "cancel";
-    default: return "unknown";
-    }
-}
-
-static bool one_at_a_time(unsigned kind)
-{
-    return kind == RING_OP_RECEIVE || kind == RING_OP_SEND || kind == RING_OP_CONNECT;
-}
-
-static void check_arming(struct ring *ring, const struct ring_op *op, unsigned kind, int fd)
-{
-    for (const struct flight *flight = ring->flights; flight; flight = flight->next) {
-        if (flight->op == op)
-            fake_fail(ring->fake,
-                      "%s armed on descriptor %d with an operation that is in flight (%s)",
-                      kind_name(kind), fd, kind_name(flight->copy.kind));
-        if (flight->copy.fd == fd && flight->copy.kind == kind && one_at_a_time(kind))
-            fake_fail(ring->fake, "two operations at once on descriptor %d: %s", fd,
-                      kind_name(kind));
-    }
-    if (op->in_flight)
-        fake_fail(ring->fake, "%s armed with memory that is no idle operation", kind_name(kind));
-}
-
-static struct flight *arm(struct ring *ring, struct ring_op *op, enum ring_op_kind kind,
-                          ring_handler *handler, int fd)
-{
-    struct flight *flight = fake_allocate(sizeof(*flight));
-
-    flight->descriptor = descriptor_of(ring->fake, fd, kind_name(kind));
-    check_arming(ring, op, kind, fd);
-    if (!handler)
-        fake_fail(ring->fake, "%s armed on descriptor %d without a handler", kind_name(kind), fd);
-    *op = (struct ring_op){.handler = handler, .fd = fd, .kind = kind, .in_flight = true};
-    flight->fake = ring->fake;
-    flight->op = op;
-    flight->copy = *op;
-    flight->link = ring->flights_last;
-    *ring->flights_last = flight;
-    ring->flights_last = &flight->next;
-    ring->in_flight++;
-    return flight;
-}
-
 static void flight_free(struct ring *ring, struct flight *flight)
 {
     *flight->link = flight->next;
@@ -116,102 +68,9 @@ static void flight_free(struct ring *ring, struct flight *flight)
     else
         ring->flights_last = flight->link;
     ring_timers_disarm(&ring->fake->events, &flight->attempt);
+    ring_timers_disarm(&ring->fake->events, &flight->stop);
     ring->in_flight--;
     free(flight);
-}
-
-static void check_socket(struct flight *flight)
-{
-    const struct descriptor *descriptor = flight->descriptor;
-    if (descriptor->listening || descriptor->connecting)
-        fake_fail(flight->fake, "%s on descriptor %d, which is not connected",
-                  kind_name(flight->copy.kind), descriptor->fd);
-}
-
-void ring_accept(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                 bool multishot)
-{
-    struct flight *flight = arm(ring, op, RING_OP_ACCEPT, handler, fd);
-    if (!flight->descriptor->listening)
-        fake_fail(ring->fake, "accept on descriptor %d, which does not listen", fd);
-    flight->multishot = multishot;
-}
-
-static void receive(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd, bool file)
-{
-    struct flight *flight = arm(ring, op, RING_OP_RECEIVE, handler, fd);
-    check_socket(flight);
-    if (!file && flight->descriptor->kind == FAKE_FILE)
-        fake_fail(ring->fake, "ring_receive() on descriptor %d, which is no socket", fd);
-    if (!flight->descriptor->reads)
-        fake_fail(ring->fake, "descriptor %d is not for reading", fd);
-}
-
-void ring_receive(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
-{
-    receive(ring, op, handler, fd, false);
-}
-
-void ring_read(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
-{
-    receive(ring, op, handler, fd, true);
-}
-
-static void send_data(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                      const void *data, size_t length, bool file)
-{
-    struct flight *flight = arm(ring, op, RING_OP_SEND, handler, fd);
-    check_socket(flight);
-    if (!file && flight->descriptor->kind == FAKE_FILE)
-        fake_fail(ring->fake, "ring_send() on descriptor %d, which is no socket", fd);
-    if (!flight->descriptor->writes)
-        fake_fail(ring->fake, "descriptor %d is not for writing", fd);
-    if (length == 0)
-        fake_fail(ring->fake, "a send of no bytes on descriptor %d", fd);
-    flight->data = data;
-    flight->length = length;
-    flight->checksum = flight_checksum(data, length);
-}
-
-void ring_send(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-               const void *data, size_t length)
-{
-    send_data(ring, op, handler, fd, data, length, false);
-}
-
-void ring_write(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                const void *data, size_t length)
-{
-    send_data(ring, op, handler, fd, data, length, true);
-}
-
-void ring_connect(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-                  const struct sockaddr *address, socklen_t length)
-{
-    struct flight *flight = arm(ring, op, RING_OP_CONNECT, handler, fd);
-    if (!flight->descriptor->connecting || flight->descriptor->tried)
-        fake_fail(ring->fake,
-                  "connect on descriptor %d, which is not fresh from ring_socket_open()", fd);
-    flight->descriptor->tried = true;
-    flight_connect(flight, address, length);
-}
-
-void ring_poll(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd,
-               unsigned events)
-{
-    struct flight *flight = arm(ring, op, RING_OP_POLL, handler, fd);
-    flight->events = events;
-}
-
-void ring_watch(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
-{
-    struct flight *flight = arm(ring, op, RING_OP_WATCH, handler, fd);
-    check_socket(flight);
-}
-
-void ring_cancel(struct ring *ring, struct ring_op *op, ring_handler *handler, int fd)
-{
-    arm(ring, op, RING_OP_CANCEL, handler, fd);
 }
 
 /* The memory of an operation in flight is the kernel's. */
@@ -220,19 +79,25 @@ static void check_memory(struct ring *ring)
     for (const struct flight *flight = ring->flights; flight; flight = flight->next) {
         const struct ring_op *op = flight->op;
         if (op->handler != flight->copy.handler || op->fd != flight->copy.fd ||
-            op->kind != flight->copy.kind || !op->in_flight)
+            op->kind != flight->copy.kind || op->stopping != flight->copy.stopping ||
+            !op->in_flight)
             fake_fail(ring->fake, "the memory of a %s in flight on descriptor %d was changed",
-                      kind_name(flight->copy.kind), flight->copy.fd);
+                      flight_name(flight->copy.kind), flight->copy.fd);
     }
 }
 
 static void submit(struct ring *ring)
 {
-    for (struct flight *flight = ring->flights; flight; flight = flight->next)
+    for (struct flight *flight = ring->flights; flight; flight = flight->next) {
         if (flight->state == FLIGHT_ARMED) {
             flight->state = FLIGHT_WAITING;
             flight_attempt_soon(flight);
         }
+        if (flight->copy.stopping && !flight->stop_seen) {
+            flight->stop_seen = true;
+            flight_stop_soon(flight);
+        }
+    }
 }
 
 static uint64_t next_completion_ns(const struct ring *ring)
@@ -252,9 +117,9 @@ static void describe_hang(struct ring *ring)
     fake->trace = true;
     for (const struct flight *flight = ring->flights; flight; flight = flight->next) {
         text[0] = '\0';
-        if (flight->descriptor->socket)
+        if (flight->descriptor && flight->descriptor->socket)
             net_describe(flight->descriptor->socket, text, sizeof(text));
-        fake_note(fake, "in flight: %s on descriptor %d: %s", kind_name(flight->copy.kind),
+        fake_note(fake, "in flight: %s on descriptor %d: %s", flight_name(flight->copy.kind),
                   flight->copy.fd, text);
     }
     fake_fail(fake, "nothing will ever happen again");
@@ -357,7 +222,7 @@ static void dispatch(struct ring *ring, struct completion *completion)
     if (flight->data && flight_checksum(flight->data, flight->length) != flight->checksum)
         fake_fail(ring->fake, "the bytes of a send in flight on descriptor %d were changed",
                   flight->copy.fd);
-    fake_note(ring->fake, "%s(%d) = %d%s", kind_name(flight->copy.kind), flight->copy.fd, result,
+    fake_note(ring->fake, "%s(%d) = %d%s", flight_name(flight->copy.kind), flight->copy.fd, result,
               flags & RING_MORE ? ", more" : "");
     free(completion);
     if (!(flags & RING_MORE)) {

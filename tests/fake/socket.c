@@ -103,21 +103,61 @@ int ring_socket_error(int fd)
     return descriptor->kind == FAKE_FILE ? -ENOTSOCK : net_take_error(descriptor->socket);
 }
 
+/* sure: a peek, or what a peek has seen. */
+static int fault_of_call(struct fake *fake, bool sure)
+{
+    if (sure)
+        return fake_fault(fake, fake->faults.interrupted) ? -EINTR : 0;
+    return fault_of_receive(fake, true);
+}
+
 ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags)
 {
     struct descriptor *descriptor = connected(fd, "recv");
     struct fake *fake = fake_current;
+    bool peek = flags & MSG_PEEK;
+    bool sure = peek || descriptor->peeked;
 
+    if (length == 0)
+        fake_fail(fake, "recv of no bytes on descriptor %d", fd);
     if (descriptor->kind == FAKE_FILE)
         return -ENOTSOCK;
-    for (const struct flight *flight = fake->ring.flights; flight; flight = flight->next)
-        if (flight->descriptor == descriptor && flight->copy.kind == RING_OP_RECEIVE)
-            fake_fail(fake, "recv on descriptor %d while a receive is in flight", fd);
-    if (fake_fault(fake, fake->faults.interrupted))
-        return -EINTR;
-    if (length > 1 && !(flags & MSG_PEEK) && fake_fault(fake, fake->faults.short_receive))
+    flights_check_reader(fake, descriptor, "recv");
+    fake_touch(bytes, length);
+    int fault = fault_of_call(fake, sure);
+    if (fault)
+        return fault;
+    if (length > 1 && !peek && fake_fault(fake, fake->faults.short_receive))
         length = random_size(&fake->random, length);
-    return net_receive(descriptor->socket, bytes, length, flags & MSG_PEEK);
+    long result = net_receive(descriptor->socket, bytes, length, peek);
+    size_t count = result > 0 ? (size_t)result : 0;
+    if (peek)
+        descriptor->peeked = count;
+    else
+        descriptor->peeked -= count < descriptor->peeked ? count : descriptor->peeked;
+    fake_note(fake, "recv(%d, %zu%s) = %ld", fd, length, peek ? ", peek" : "", result);
+    return result;
+}
+
+ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length)
+{
+    struct descriptor *descriptor = connected(fd, "send");
+    struct fake *fake = fake_current;
+
+    if (length == 0)
+        fake_fail(fake, "send of no bytes on descriptor %d", fd);
+    if (descriptor->kind == FAKE_FILE)
+        return -ENOTSOCK;
+    flights_check_writer(fake, descriptor, "send");
+    fake_touch(bytes, length);
+    int fault = fault_of_send(fake, true);
+    if (fault)
+        return fault;
+    if (length > 1 && fake_fault(fake, fake->faults.short_send))
+        length = random_size(&fake->random, length - 1);
+    long result = net_send(descriptor->socket, bytes, length);
+    fake_note(fake, "send(%d, %zu) = %ld", fd, length, result);
+    return result;
 }
 
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)

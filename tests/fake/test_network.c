@@ -1,123 +1,22 @@
 /* The sockets in memory do as the kernel's do. What tests/kernel/ pins for TCP and Unix is pinned
  * here for the fake; vsock is as read in af_vsock.c and virtio_transport_common.c (6.12). */
-#include "ring/socket.h"
-#include "tests/fake/fake.h"
+#include "tests/fake/near.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
-
-#define MS UINT64_C(1000000)
-
-struct near {
-    struct fake *fake;
-    struct ring *ring;
-    struct fake_end *far;
-    int fd;
-    int fd_write;
-    struct ring_op op;
-    bool over;
-    int result;
-};
-
-static void told(struct ring_op *op, int result, unsigned flags)
-{
-    struct near *near = (void *)((char *)op - offsetof(struct near, op));
-
-    near->over = true;
-    near->result = result;
-    if (flags & RING_BUFFER)
-        ring_buffer_return(near->ring, ring_flags_buffer(flags));
-}
-
-static void tick(struct ring_timer *timer)
-{
-}
-
-static void pass(struct near *near, uint64_t ns)
-{
-    struct ring_timer timer = {0};
-    uint64_t until_ns = fake_now_ns(near->fake) + ns;
-
-    ring_timer_arm(near->ring, &timer, until_ns, tick);
-    while (fake_now_ns(near->fake) < until_ns)
-        ring_turn(near->ring);
-    ring_timer_disarm(near->ring, &timer);
-}
-
-static void near_init(struct near *near, enum fake_kind kind, uint64_t bytes)
-{
-    struct fake_script script = {
-        .bytes = bytes,
-        .stream = 1,
-        .after_bytes = FAKE_LEAVE_NOT,
-        .stay = true,
-        .room_from = 4000,
-        .room_to = 4000,
-    };
-    *near = (struct near){.fake = fake_new(&(struct fake_options){.seed = 3})};
-    near->ring = fake_ring(near->fake);
-    near->far = fake_accepted(near->fake, kind, &script, &near->fd, &near->fd_write);
-    pass(near, 10 * MS);
-}
-
-static void near_deinit(struct near *near)
-{
-    ring_socket_close(near->fd);
-    if (near->fd_write != near->fd)
-        ring_socket_close(near->fd_write);
-    fake_free(near->fake);
-}
-
-static int receive(struct near *near)
-{
-    near->over = false;
-    if (near->fd != near->fd_write)
-        ring_read(near->ring, &near->op, told, near->fd);
-    else
-        ring_receive(near->ring, &near->op, told, near->fd);
-    while (!near->over)
-        ring_turn(near->ring);
-    return near->result;
-}
-
-static int send_bytes(struct near *near, size_t length)
-{
-    static char bytes[100000];
-
-    near->over = false;
-    ring_send(near->ring, &near->op, told, near->fd, bytes, length);
-    while (!near->over)
-        ring_turn(near->ring);
-    return near->result;
-}
-
-static int events(struct near *near, unsigned asked)
-{
-    near->over = false;
-    ring_poll(near->ring, &near->op, told, near->fd, asked | POLLIN);
-    while (!near->over)
-        ring_turn(near->ring);
-    return near->result;
-}
-
-static void leave(struct near *near, enum fake_leave leave)
-{
-    fake_end_leave(near->far, leave);
-    pass(near, 10 * MS);
-}
 
 Test(fake_network, tcp_reset_leaves_what_has_arrived)
 {
     struct near near;
     near_init(&near, FAKE_TCP, 1000);
 
-    leave(&near, FAKE_RESET);
-    cr_assert_eq(events(&near, POLLOUT) & (POLLERR | POLLHUP), POLLERR | POLLHUP);
-    cr_assert_eq(receive(&near), 1000);
-    cr_assert_eq(receive(&near), -ECONNRESET);
-    cr_assert_eq(receive(&near), 0);
-    cr_assert_eq(send_bytes(&near, 1), -EPIPE);
+    near_leave(&near, FAKE_RESET);
+    cr_assert_eq(near_events(&near, POLLOUT) & (POLLERR | POLLHUP), POLLERR | POLLHUP);
+    cr_assert_eq(near_receive(&near), 1000);
+    cr_assert_eq(near_receive(&near), -ECONNRESET);
+    cr_assert_eq(near_receive(&near), 0);
+    cr_assert_eq(near_send(&near, 1), -EPIPE);
     cr_assert_eq(ring_socket_shutdown_write(near.fd), -ENOTCONN);
     near_deinit(&near);
 }
@@ -128,9 +27,9 @@ Test(fake_network, tcp_reset_is_told_once)
     struct near near;
     near_init(&near, FAKE_TCP, 0);
 
-    leave(&near, FAKE_RESET);
-    cr_assert_eq(send_bytes(&near, 1), -ECONNRESET);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_RESET);
+    cr_assert_eq(near_send(&near, 1), -ECONNRESET);
+    cr_assert_eq(near_receive(&near), 0);
     near_deinit(&near);
 }
 
@@ -139,10 +38,10 @@ Test(fake_network, tcp_reset_after_the_end)
     struct near near;
     near_init(&near, FAKE_TCP, 0);
 
-    leave(&near, FAKE_HALF_CLOSE);
-    cr_assert_eq(receive(&near), 0);
-    leave(&near, FAKE_RESET);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_HALF_CLOSE);
+    cr_assert_eq(near_receive(&near), 0);
+    near_leave(&near, FAKE_RESET);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert_eq(ring_socket_error(near.fd), -EPIPE);
     near_deinit(&near);
 }
@@ -154,13 +53,13 @@ Test(fake_network, tcp_close)
     int error;
     near_init(&near, FAKE_TCP, 10);
 
-    leave(&near, FAKE_CLOSE);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_CLOSE);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert_not(ring_socket_peer_gone(near.fd, &error));
-    cr_assert_eq(send_bytes(&near, 5), 5);
-    pass(&near, 10 * MS);
-    cr_assert_eq(send_bytes(&near, 5), -EPIPE);
+    cr_assert_eq(near_send(&near, 5), 5);
+    near_pass(&near, 10 * MS);
+    cr_assert_eq(near_send(&near, 5), -EPIPE);
     near_deinit(&near);
 }
 
@@ -170,10 +69,10 @@ Test(fake_network, tcp_close_with_bytes_unread_is_a_reset)
     near_init(&near, FAKE_TCP, 0);
 
     fake_end_pause(near.far, true);
-    cr_assert_eq(send_bytes(&near, 5), 5);
-    pass(&near, MS);
-    leave(&near, FAKE_CLOSE);
-    cr_assert_eq(receive(&near), -ECONNRESET);
+    cr_assert_eq(near_send(&near, 5), 5);
+    near_pass(&near, MS);
+    near_leave(&near, FAKE_CLOSE);
+    cr_assert_eq(near_receive(&near), -ECONNRESET);
     near_deinit(&near);
 }
 
@@ -195,13 +94,13 @@ Test(fake_network, unix_close)
     int error;
     near_init(&near, FAKE_UNIX, 10);
 
-    leave(&near, FAKE_CLOSE);
-    cr_assert_eq(events(&near, 0) & (POLLERR | POLLHUP), POLLHUP);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_CLOSE);
+    cr_assert_eq(near_events(&near, 0) & (POLLERR | POLLHUP), POLLHUP);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert(ring_socket_peer_gone(near.fd, &error));
     cr_assert_eq(error, 0);
-    cr_assert_eq(send_bytes(&near, 5), -EPIPE);
+    cr_assert_eq(near_send(&near, 5), -EPIPE);
     near_deinit(&near);
 }
 
@@ -211,11 +110,11 @@ Test(fake_network, unix_close_with_bytes_unread)
     near_init(&near, FAKE_UNIX, 10);
 
     fake_end_pause(near.far, true);
-    cr_assert_eq(send_bytes(&near, 5), 5);
-    leave(&near, FAKE_CLOSE);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), -ECONNRESET);
-    cr_assert_eq(receive(&near), 0);
+    cr_assert_eq(near_send(&near, 5), 5);
+    near_leave(&near, FAKE_CLOSE);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), -ECONNRESET);
+    cr_assert_eq(near_receive(&near), 0);
     near_deinit(&near);
 }
 
@@ -225,11 +124,11 @@ Test(fake_network, unix_half_close)
     int error;
     near_init(&near, FAKE_UNIX, 10);
 
-    leave(&near, FAKE_HALF_CLOSE);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_HALF_CLOSE);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert_not(ring_socket_peer_gone(near.fd, &error));
-    cr_assert_eq(send_bytes(&near, 5), 5);
+    cr_assert_eq(near_send(&near, 5), 5);
     near_deinit(&near);
 }
 
@@ -240,12 +139,12 @@ Test(fake_network, vsock_reset)
     int error;
     near_init(&near, FAKE_VSOCK, 10);
 
-    leave(&near, FAKE_RESET);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_RESET);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert(ring_socket_peer_gone(near.fd, &error));
     cr_assert_eq(error, 0);
-    cr_assert_eq(send_bytes(&near, 1), -EPIPE);
+    cr_assert_eq(near_send(&near, 1), -EPIPE);
     near_deinit(&near);
 }
 
@@ -255,11 +154,11 @@ Test(fake_network, vsock_half_close)
     int error;
     near_init(&near, FAKE_VSOCK, 10);
 
-    leave(&near, FAKE_HALF_CLOSE);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), 0);
+    near_leave(&near, FAKE_HALF_CLOSE);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), 0);
     cr_assert_not(ring_socket_peer_gone(near.fd, &error));
-    cr_assert_eq(send_bytes(&near, 1), 1);
+    cr_assert_eq(near_send(&near, 1), 1);
     near_deinit(&near);
 }
 
@@ -270,11 +169,11 @@ Test(fake_network, vsock_reset_while_full_and_unread)
     near_init(&near, FAKE_VSOCK, 10);
 
     fake_end_pause(near.far, true);
-    cr_assert_eq(send_bytes(&near, 100000), 4000);
-    cr_assert_eq(send_bytes(&near, 1), -EAGAIN);
-    leave(&near, FAKE_RESET);
-    cr_assert_eq(events(&near, POLLOUT) & (POLLOUT | POLLHUP | POLLERR), 0);
-    cr_assert_eq(send_bytes(&near, 1), -EPIPE);
+    cr_assert_eq(near_send(&near, 100000), 4000);
+    cr_assert_eq(near_send(&near, 1), -EAGAIN);
+    near_leave(&near, FAKE_RESET);
+    cr_assert_eq(near_events(&near, POLLOUT) & (POLLOUT | POLLHUP | POLLERR), 0);
+    cr_assert_eq(near_send(&near, 1), -EPIPE);
     near_deinit(&near);
 }
 
@@ -284,9 +183,9 @@ Test(fake_network, vsock_shutdown_after_a_reset)
     struct near near;
     near_init(&near, FAKE_VSOCK, 0);
 
-    leave(&near, FAKE_RESET);
+    near_leave(&near, FAKE_RESET);
     cr_assert_eq(ring_socket_shutdown_write(near.fd), 0);
-    cr_assert_eq(receive(&near), -ENOTCONN);
+    cr_assert_eq(near_receive(&near), -ENOTCONN);
     near_deinit(&near);
 }
 
@@ -295,12 +194,12 @@ Test(fake_network, vsock_vmm_exits)
     struct near near;
     near_init(&near, FAKE_VSOCK, 10);
 
-    leave(&near, FAKE_DIE);
-    cr_assert(events(&near, 0) & POLLERR);
-    cr_assert_eq(receive(&near), 10);
-    cr_assert_eq(receive(&near), -ECONNRESET);
-    cr_assert_eq(receive(&near), -ECONNRESET);
-    cr_assert_eq(send_bytes(&near, 1), -EPIPE);
+    near_leave(&near, FAKE_DIE);
+    cr_assert(near_events(&near, 0) & POLLERR);
+    cr_assert_eq(near_receive(&near), 10);
+    cr_assert_eq(near_receive(&near), -ECONNRESET);
+    cr_assert_eq(near_receive(&near), -ECONNRESET);
+    cr_assert_eq(near_send(&near, 1), -EPIPE);
     near_deinit(&near);
 }
 
@@ -312,16 +211,16 @@ Test(fake_network, a_full_socket)
         fake_end_pause(near.far, true);
         int sent = 0, result;
         do {
-            result = send_bytes(&near, 100000);
+            result = near_send(&near, 100000);
             sent += result > 0 ? result : 0;
-            pass(&near, MS);
+            near_pass(&near, MS);
         } while (result > 0);
         cr_assert_eq(result, -EAGAIN);
         cr_assert(sent >= 4000 && sent <= 8000, "%d", sent);
         fake_end_pause(near.far, false);
-        pass(&near, MS);
-        cr_assert(events(&near, POLLOUT) & POLLOUT);
-        cr_assert_gt(send_bytes(&near, 1), 0);
+        near_pass(&near, MS);
+        cr_assert(near_events(&near, POLLOUT) & POLLOUT);
+        cr_assert_gt(near_send(&near, 1), 0);
         near_deinit(&near);
     }
 }
@@ -332,14 +231,11 @@ Test(fake_network, pipes)
     near_init(&near, FAKE_FILE, 10);
 
     cr_assert_neq(near.fd, near.fd_write);
-    cr_assert_eq(receive(&near), 10);
-    leave(&near, FAKE_CLOSE);
-    cr_assert_eq(receive(&near), 0);
-    near.over = false;
-    ring_write(near.ring, &near.op, told, near.fd_write, "x", 1);
-    while (!near.over)
-        ring_turn(near.ring);
-    cr_assert_eq(near.result, -EPIPE);
+    cr_assert_eq(near_receive(&near), 10);
+    near_leave(&near, FAKE_CLOSE);
+    cr_assert_eq(near_receive(&near), 0);
+    ring_write(near.ring, &near.op, near_told, near.fd_write, "x", 1);
+    cr_assert_eq(near_wait(&near), -EPIPE);
     cr_assert_eq(ring_socket_shutdown_write(near.fd_write), -ENOTSOCK);
     near_deinit(&near);
 }
@@ -362,7 +258,7 @@ static uint64_t run(uint64_t seed)
     near.ring = fake_ring(near.fake);
     near.far = fake_accepted(near.fake, FAKE_TCP, &script, &near.fd, &near.fd_write);
     for (int i = 0; i < 50; i++)
-        hash = hash * 31 + (uint64_t)receive(&near) + fake_now_ns(near.fake);
+        hash = hash * 31 + (uint64_t)near_receive(&near) + fake_now_ns(near.fake);
     ring_socket_reset(near.fd);
     fake_settle(near.fake);
     fake_free(near.fake);

@@ -7,7 +7,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int pair[2];
@@ -166,23 +165,6 @@ Test(kernel_tcp, accepted_sockets_inherit_options)
     close(client);
     close(plain);
     close(before);
-    close(listener);
-}
-
-/* Non-blocking mode is not inherited (unlike on BSD). */
-Test(kernel_tcp, accepted_sockets_block)
-{
-    struct sockets_address address;
-    int listener = sockets_listen(SOCKETS_TCP, 4, &address);
-    int client = sockets_connect(&address);
-    int on = 1;
-
-    cr_assert_eq(ioctl(listener, FIONBIO, &on), 0);
-    cr_assert(sockets_poll(listener, POLLIN, 1000) & POLLIN);
-    int fd = accept(listener, NULL, NULL);
-    cr_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
-    close(fd);
-    close(client);
     close(listener);
 }
 

@@ -51,19 +51,21 @@ Test(kernel_uring, a_send_with_dontwait_does_not_wait)
     }
 }
 
-/* Whatever it is of: io_uring waits for readiness by itself, on descriptors in blocking mode. */
+/* Also on a non-blocking socket: only MSG_DONTWAIT says not to. */
 Test(kernel_uring, a_receive_waits)
 {
-    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+    for (unsigned round = 0; round < 2 * SOCKETS_KINDS; round++) {
+        enum sockets_kind kind = round / 2;
         char byte;
 
         start(kind);
+        cr_assert_eq(fcntl(pair[0], F_SETFL, round % 2 ? O_NONBLOCK : 0), 0);
         struct io_uring_sqe *sqe = queue_entry();
         io_uring_prep_recv(sqe, pair[0], &byte, 1, 0);
         queue_submit(sqe, 1);
         queue_expect_none();
         sockets_write(pair[1], "x", 1);
-        cr_assert_eq(queue_take(1).res, 1);
+        cr_assert_eq(queue_take(1).res, 1, "%s", sockets_name(kind));
         finish();
     }
 }

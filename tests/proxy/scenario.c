@@ -1,6 +1,7 @@
 /* The making of a random run. What must hold is in scenario_check.c. */
 #include "tests/proxy/scenario.h"
 
+#include "proxy/lane.h"
 #include "tests/proxy/scenario_check.h"
 
 #include <errno.h>
@@ -25,6 +26,10 @@ static struct fake_faults random_faults(struct random *random)
     faults.interrupted = (unsigned)random_below(random, 100);
     faults.no_buffers = (unsigned)random_below(random, 200);
     faults.late_cancel = (unsigned)random_below(random, 600);
+    faults.gave_up = (unsigned)random_below(random, 200);
+    faults.no_pipes = (unsigned)random_below(random, 200);
+    faults.pieces = (unsigned)random_below(random, 500);
+    faults.small_pipes = (unsigned)random_below(random, 500);
     faults.slow = (unsigned)random_below(random, 300);
     faults.delay_ns_max = random_size(random, 2 * MS);
     if (random_permille(random, 200)) {
@@ -155,10 +160,23 @@ static void add_session(struct random *random, struct scenario *scenario)
     scenario->calm[session->number] = calm;
     session->start_ns = random_permille(random, 500) ? random_size(random, 300 * MS) : 0;
     session->route.connect_timeout_ns = calm ? 5000 * MS : 1 + random_size(random, 3000 * MS);
+    session->route.lane = (enum route_lane)random_below(random, ROUTE_LANE_COUNT);
     session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
     session->initiator_script = random_script(random, session, SIDE_INITIATOR, calm);
     random_targets(random, session, calm);
     world_start(session);
+}
+
+/* Small ones, so that lanes change their ways often. */
+static struct lane_limits random_limits(struct random *random)
+{
+    if (random_permille(random, 200))
+        return (struct lane_limits)LANE_LIMITS;
+    return (struct lane_limits){
+        .buffer_bytes = (uint32_t)random_between(random, 16, 4096),
+        .bulk_bytes = (uint32_t)random_between(random, 64, 16384),
+        .turn_bytes = (uint32_t)random_between(random, 64, 32768),
+    };
 }
 
 void scenario_run(uint64_t seed, bool trace)
@@ -171,13 +189,16 @@ void scenario_run(uint64_t seed, bool trace)
         .buffers_max = 1024,
         .trace = trace,
     };
+    struct lane_limits limits = random_limits(&random);
     unsigned count = (unsigned)random_size(&random, 8);
     unsigned room = random_permille(&random, 900) ? WORLD_SESSIONS_MAX : count;
 
     if (random_permille(&random, 50))
         options.buffers_max = (unsigned)random_between(&random, 1, 16);
+    options.buffer_bytes = limits.buffer_bytes;
     scenario.buffers_scarce = options.buffers_max < 2 * count;
     world_init(&scenario.world, &options, room);
+    sessions_limit(&scenario.world.sessions, &limits);
     for (unsigned i = 0; i < count; i++)
         add_session(&random, &scenario);
     if (random_permille(&random, 200))

@@ -279,26 +279,40 @@ Test(session_end, told_to_stop)
     world_deinit(&world);
 }
 
-/* As many buffers as sessions that hold one: the next session to want one ends, the others do not.
- */
-Test(session_end, no_buffers_left_ends_that_session_alone)
+/* Who finds no buffer waits for one, and loses nothing; for ever it does not wait. */
+static void lack_buffers(struct world *world, uint64_t held_ns)
+{
+    world_init(world, &(struct fake_options){.seed = 1, .buffers_max = 3}, WORLD_SESSIONS_MAX);
+    for (unsigned i = 0; i < 4; i++) {
+        struct world_session *session = world_add(world, FAKE_TCP, WORLD_TCP);
+        session->route.lane = ROUTE_LANE_SMALL;
+        session->initiator_script = world_calm(session, SIDE_INITIATOR, 200000);
+        session->targets[0].script = world_calm(session, SIDE_TARGET, 0);
+        session->targets[0].script.read_start_ns = held_ns;
+        session->start_ns = i * 100 * MS;
+        world_start(session);
+    }
+    world_run(world, 10000 * MS);
+}
+
+Test(session_end, no_buffers_left_is_waited_for)
 {
     struct world world;
-    world_init(&world, &(struct fake_options){.seed = 1, .buffers_max = 3}, WORLD_SESSIONS_MAX);
-    struct world_session *last = NULL;
 
-    for (unsigned i = 0; i < 4; i++) {
-        last = world_add(&world, FAKE_TCP, WORLD_TCP);
-        last->initiator_script = world_calm(last, SIDE_INITIATOR, 200000);
-        last->targets[0].script = world_calm(last, SIDE_TARGET, 0);
-        last->targets[0].script.read_start_ns = 1000 * MS;
-        last->start_ns = i * 100 * MS;
-        world_start(last);
-    }
-    world_run(&world, 10000 * MS);
+    lack_buffers(&world, 900 * MS);
+    for (unsigned i = 0; i < 4; i++)
+        expect_reason(&world.session[i], REASON_DONE);
+    world_deinit(&world);
+}
+
+Test(session_end, no_buffers_left_for_long_ends_that_session_alone)
+{
+    struct world world;
+
+    lack_buffers(&world, 3000 * MS);
     for (unsigned i = 0; i < 3; i++)
         expect_reason(&world.session[i], REASON_DONE);
-    expect_reason(last, REASON_NO_MEMORY);
-    cr_assert(world_target(last)->saw_reset);
+    expect_reason(&world.session[3], REASON_NO_MEMORY);
+    cr_assert(world_target(&world.session[3])->saw_reset);
     world_deinit(&world);
 }

@@ -8,13 +8,16 @@
 
 static bool turning;
 
+void loop_init_with(struct loop *loop, const struct ring_options *options)
+{
+    *loop = (struct loop){0};
+    int error = ring_new(&loop->ring, options);
+    cr_assert_eq(error, 0, "ring_new: %s", strerror(-error));
+}
+
 void loop_init(struct loop *loop, unsigned entries, unsigned buffers_max)
 {
-    struct ring_options options = {.entries = entries, .buffers_max = buffers_max};
-
-    *loop = (struct loop){0};
-    int error = ring_new(&loop->ring, &options);
-    cr_assert_eq(error, 0, "ring_new: %s", strerror(-error));
+    loop_init_with(loop, &(struct ring_options){.entries = entries, .buffers_max = buffers_max});
 }
 
 void loop_deinit(struct loop *loop)
@@ -24,7 +27,7 @@ void loop_deinit(struct loop *loop)
     ring_free(loop->ring);
 }
 
-static void turn(struct loop *loop)
+void loop_turn(struct loop *loop)
 {
     turning = true;
     int error = ring_turn(loop->ring);
@@ -52,7 +55,7 @@ unsigned loop_until(struct loop *loop, const unsigned *count, unsigned at_least)
     set_time(loop, LOOP_PATIENCE_MS);
     for (; *count < at_least; turns++) {
         cr_assert(!loop->expired, "only %u of %u completions came", *count, at_least);
-        turn(loop);
+        loop_turn(loop);
     }
     ring_timer_disarm(loop->ring, &loop->timer);
     return turns;
@@ -64,10 +67,10 @@ unsigned loop_for(struct loop *loop, unsigned ms)
 
     /* ring_now_ns() is of the last turn, which may be long ago. */
     set_time(loop, 0);
-    turn(loop);
+    loop_turn(loop);
     set_time(loop, ms);
     for (; !loop->expired; turns++)
-        turn(loop);
+        loop_turn(loop);
     return turns;
 }
 

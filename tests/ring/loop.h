@@ -18,9 +18,12 @@ struct loop {
 
 /* As struct ring_options. */
 void loop_init(struct loop *loop, unsigned entries, unsigned buffers_max);
+void loop_init_with(struct loop *loop, const struct ring_options *options);
 
 /* Nothing may be in flight or held. */
 void loop_deinit(struct loop *loop);
+
+void loop_turn(struct loop *loop);
 
 /* Turns until *count is at least so much; returns the turns that it took. */
 unsigned loop_until(struct loop *loop, const unsigned *count, unsigned at_least);

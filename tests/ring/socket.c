@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -143,6 +144,34 @@ Test(socket, receive_now_does_not_wait)
         cr_assert_arr_eq(bytes, "rd", 2);
         close(pair[1]);
         cr_assert_eq(ring_socket_receive_now(pair[0], bytes, sizeof(bytes), 0), 0);
+        close(pair[0]);
+    }
+}
+
+/* A short count, then -EAGAIN, then some again; errors without a signal. */
+Test(socket, send_now_does_not_wait)
+{
+    static const char bytes[16 * 1024 * 1024];
+
+    cr_assert_neq(signal(SIGPIPE, SIG_DFL), SIG_ERR);
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        char got[4];
+
+        sockets_pair(kind, pair);
+        cr_assert_eq(ring_socket_send_now(pair[0], "word", 4), 4);
+        sockets_read(pair[1], got, sizeof(got));
+        cr_assert_arr_eq(got, "word", 4);
+        ssize_t sent = ring_socket_send_now(pair[0], bytes, sizeof(bytes));
+        cr_assert(sent > 0 && sent < (ssize_t)sizeof(bytes), "%s: %zd", sockets_name(kind), sent);
+        size_t filled = (size_t)sent + sockets_fill(pair[0]);
+        cr_assert_eq(ring_socket_send_now(pair[0], bytes, 1), -EAGAIN, "%s", sockets_name(kind));
+        cr_assert_eq(sockets_drain(pair[1]), filled);
+        cr_assert_gt(ring_socket_send_now(pair[0], bytes, sizeof(bytes)), 0);
+        sockets_reset(pair[1]);
+        sockets_poll(pair[0], 0, 1000);
+        ssize_t error = ring_socket_send_now(pair[0], bytes, 1);
+        cr_assert(error == -EPIPE || error == -ECONNRESET, "%s: %zd", sockets_name(kind), error);
+        cr_assert_eq(ring_socket_send_now(pair[0], bytes, 1), -EPIPE);
         close(pair[0]);
     }
 }

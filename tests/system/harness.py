@@ -22,7 +22,7 @@ import threading
 import time
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+MESON_BUILD = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), 'meson.build')
 VSLUICE = os.environ.get('VSLUICE', 'vsluice')
 PEER = os.environ.get('VSLUICE_PEER', 'peer')
 REFUSE = os.environ.get('VSLUICE_REFUSE', 'refuse-io-uring')
@@ -403,8 +403,8 @@ class TestCase(unittest.TestCase):
 
 
 def unregistered(classes):
-    """Every class of tests must have its own test in meson.build."""
-    with open(f'{HERE}/meson.build') as file:
+    """Every class of tests must have its own test in the meson.build beside it."""
+    with open(MESON_BUILD) as file:
         text = file.read()
     return [name for name in classes if not re.search(rf'\b{name}\b', text)]
 
@@ -416,7 +416,7 @@ def main():
                and unittest.defaultTestLoader.getTestCaseNames(value)]
     missing = unregistered(classes)
     if missing:
-        sys.exit(f'not in {HERE}/meson.build: {" ".join(missing)}')
+        sys.exit(f'not in {MESON_BUILD}: {" ".join(missing)}')
     started = time.monotonic()
     runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
     result = unittest.main(exit=False, testRunner=runner).result

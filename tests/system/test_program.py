@@ -91,8 +91,29 @@ class Commands(harness.TestCase):
 
     def test_doctor(self):
         text = self.vsluice('doctor').stdout
-        for word in ('Linux', 'io_uring', 'open files', 'vsock'):
+        for word in ('Linux', 'io_uring', 'engine', 'open files', 'vsock'):
             self.assertIn(word, text)
+
+    FEATURES = ('multishot-accept', 'multishot-receive', 'buffer-rings', 'defer-taskrun')
+
+    def features(self, wish):
+        """What doctor says of each feature of io_uring."""
+        text = self.vsluice('doctor', env={**os.environ, 'VSLUICE_RING': wish}).stdout
+        if 'refused' in text:
+            self.skipTest('needs io_uring')
+        return {name: re.search(rf'(?m)^ +{name} +(.*)$', text)[1] for name in (*self.FEATURES, 'no-sqarray')}
+
+    def test_doctor_tells_features(self):
+        there = self.features('')
+        for name, says in there.items():
+            self.assertRegex(says, '^used$|^not used: .')
+        off = 'not used: switched off by VSLUICE_RING'
+        self.assertEqual(self.features('no-multishot-accept,no-defer-taskrun'),
+                         {**there, 'multishot-accept': off, 'defer-taskrun': off})
+        self.assertEqual(self.features('minimal'), {**there, **dict.fromkeys(self.FEATURES, off)})
+        text = self.vsluice('doctor', env={**os.environ, 'VSLUICE_RING': 'epoll'}).stdout
+        self.assertNotIn('multishot', text)
+        self.assertRegex(text, r'engine\s+epoll')
 
 
 class Run(harness.TestCase):
@@ -232,7 +253,7 @@ class Activation(harness.TestCase):
 
 
 class Refused(harness.TestCase):
-    """Where io_uring is refused it says which setting refuses it, and what to do; exit 69."""
+    """Where io_uring is refused it says once which setting refuses it, and what to do, and goes on with epoll."""
 
     SAYS = {
         'EPERM': r'(io_uring_disabled|seccomp)',
@@ -240,33 +261,70 @@ class Refused(harness.TestCase):
         'ENOMEM': r'RLIMIT_MEMLOCK.*(LimitMEMLOCK|ulimit -l)',
     }
 
+    def setUp(self):
+        super().setUp()
+        wished = os.environ.pop('VSLUICE_RING', None)
+        if wished is not None:
+            self.addCleanup(os.environ.__setitem__, 'VSLUICE_RING', wished)
+
     def test_run(self):
         for error, says in self.SAYS.items():
             with self.subTest(error=error):
-                path = self.name('.sock')
-                proxy = self.start(harness.Proxy([REFUSE, error, VSLUICE, 'run', f'unix:{path}=tcp:127.0.0.1:1']))
-                self.assertEqual(proxy.wait(), UNAVAILABLE)
-                self.assertRegex(proxy.text, f'io_uring is refused.*{error}.*{says}')
-                self.assertEqual(len(proxy.lines), 1, proxy.text)
-                self.assertFalse(os.path.exists(path), 'the socket is left behind')
+                server = self.serve('tcp', '--sessions', 20)
+                proxy = self.start(harness.Proxy([REFUSE, error, VSLUICE, 'run',
+                                                  f'unix:{self.name(".sock")}={server.endpoint}']))
+                proxy.wait_ready()
+                self.assertEqual(len(proxy.matches(f'io_uring is refused.*{error}.*{says}')), 1, proxy.text)
+                self.assertEqual(len(proxy.matches('going on with epoll')), 1, proxy.text)
+                self.peer('sessions', proxy.endpoint, '--sessions', 20)
+                self.end_well(proxy, server)
+
+    def test_no_other_engine(self):
+        """io_uring and nothing else was asked for: exit 69."""
+        path = self.name('.sock')
+        proxy = self.start(harness.Proxy([REFUSE, 'EPERM', VSLUICE, 'run', f'unix:{path}=tcp:127.0.0.1:1'],
+                                         env={**os.environ, 'VSLUICE_RING': 'io_uring'}))
+        self.assertEqual(proxy.wait(), UNAVAILABLE)
+        self.assertRegex(proxy.text, f'io_uring is refused.*EPERM.*{self.SAYS["EPERM"]}')
+        self.assertEqual(len(proxy.lines), 1, proxy.text)
+        self.assertFalse(os.path.exists(path), 'the socket is left behind')
+
+    def test_unknown_engine(self):
+        proxy = self.start(harness.Proxy([VSLUICE, 'run', 'tcp:127.0.0.1:0=tcp:127.0.0.1:1'],
+                                         env={**os.environ, 'VSLUICE_RING': 'epol'}))
+        self.assertEqual(proxy.wait(), CONFIG)
+        self.assertRegex(proxy.text, 'VSLUICE_RING: epol: unknown')
 
     def test_connect(self):
-        proxy = self.start(harness.Proxy([REFUSE, 'EPERM', VSLUICE, 'connect', 'tcp:127.0.0.1:1']))
-        self.assertEqual(proxy.wait(), UNAVAILABLE)
-        self.assertRegex(proxy.text, f'io_uring is refused.*{self.SAYS["EPERM"]}')
+        """Standard error is its user's: not a word."""
+        listener, endpoint = self.listener('tcp')
+        process = subprocess.Popen([REFUSE, 'EPERM', VSLUICE, 'connect', endpoint], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        accepted = self.accept(listener)
+        process.stdin.write(b'question')
+        process.stdin.close()
+        self.assertEqual(read_all(accepted), b'question')
+        accepted.sendall(b'answer')
+        accepted.close()
+        self.assertEqual(process.stdout.read(), b'answer')
+        self.assertEqual(process.stderr.read(), b'')
+        process.stdout.close()
+        process.stderr.close()
+        self.assertEqual(process.wait(), 0)
 
     def test_doctor(self):
         proxy = self.start(harness.Proxy([REFUSE, 'EPERM', VSLUICE, 'doctor']))
-        proxy.wait()
+        self.assertEqual(proxy.wait(), 0)
         self.assertRegex(proxy.text, f'io_uring.*refused.*{self.SAYS["EPERM"]}')
+        self.assertRegex(proxy.text, r'engine\s+epoll')
 
     def test_little_locked_memory(self):
-        """The real thing, for somebody who has no privileges."""
+        """The real thing, for somebody who has no privileges: kernels that count it fall back too."""
         argv = [*self.somebody_else(), 'prlimit', '--memlock=0']
         proxy = self.start(harness.Proxy([*argv, VSLUICE, 'run', 'tcp:127.0.0.1:0=tcp:127.0.0.1:1']))
-        proxy.wait_lines('^ready$|RLIMIT_MEMLOCK')
-        if not proxy.matches('^ready$'):
-            self.assertEqual(proxy.wait(), UNAVAILABLE)
+        proxy.wait_ready()
+        proxy.stop()
 
 
 class Targets(harness.TestCase):

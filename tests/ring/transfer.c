@@ -1,10 +1,12 @@
 /* Bytes: receive, send, read and write, each with its one terminal completion. */
+#include "ring/socket.h"
 #include "tests/ring/loop.h"
 #include "tests/ring/sockets.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,7 +43,7 @@ static int send_bytes(const void *bytes, size_t length)
     return probe_end(&probe);
 }
 
-Test(uring_transfer, receives_what_was_there_and_what_comes)
+Test(transfer, receives_what_was_there_and_what_comes)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -59,7 +61,7 @@ Test(uring_transfer, receives_what_was_there_and_what_comes)
     }
 }
 
-Test(uring_transfer, receives_at_most_a_buffer)
+Test(transfer, receives_at_most_a_buffer)
 {
     static const char bytes[RING_BUFFER_BYTES + 1000];
 
@@ -71,7 +73,7 @@ Test(uring_transfer, receives_at_most_a_buffer)
 }
 
 /* At once and again; after bytes; by half-close and by close. No buffer stays held. */
-Test(uring_transfer, tells_end_of_file_without_a_buffer)
+Test(transfer, tells_end_of_file_without_a_buffer)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -95,7 +97,7 @@ Test(uring_transfer, tells_end_of_file_without_a_buffer)
     }
 }
 
-Test(uring_transfer, tells_a_reset_without_a_buffer)
+Test(transfer, tells_a_reset_without_a_buffer)
 {
     start(SOCKETS_TCP);
     ring_receive(loop.ring, &probe.op, probe_told, pair[0]);
@@ -108,7 +110,72 @@ Test(uring_transfer, tells_a_reset_without_a_buffer)
     close(pair[0]);
 }
 
-Test(uring_transfer, sends_in_order)
+static void take_error(struct ring_op *op, int result, unsigned flags)
+{
+    probe_told(op, result, flags);
+    if (result & POLLERR)
+        ring_socket_error(op->fd);
+}
+
+/* What a handler asks the socket for is no longer what a receive in flight needs. */
+Test(transfer, tells_a_reset_whose_error_a_watch_has_taken)
+{
+    for (unsigned order = 0; order < 4; order++) {
+        struct probe watch = {.loop = &loop};
+
+        start(SOCKETS_TCP);
+        if (order & 1)
+            ring_watch(loop.ring, &watch.op, take_error, pair[0]);
+        if (order & 2)
+            ring_receive_on(loop.ring, &probe.op, probe_told, pair[0]);
+        else
+            ring_receive(loop.ring, &probe.op, probe_told, pair[0]);
+        if (!(order & 1))
+            ring_watch(loop.ring, &watch.op, take_error, pair[0]);
+        probe_expect_quiet(&probe);
+        sockets_reset(pair[1]);
+        loop_until(&loop, &probe.terminals, 1);
+        cr_assert_eq(probe.result, -ECONNRESET, "order %u: %d", order, probe.result);
+        loop_until(&loop, &watch.completions, 1);
+        if (watch.op.in_flight)
+            probe_cancel(&watch);
+        loop_deinit(&loop);
+        close(pair[0]);
+    }
+}
+
+static int first_told;
+
+static void note_first(struct ring_op *op, int result, unsigned flags)
+{
+    probe_told(op, result, flags);
+    if (first_told == 1)
+        first_told = result;
+}
+
+/* A reset leaves one error, for a send or for a receive: that one is told first. */
+Test(transfer, tells_a_reset_before_the_end_of_file)
+{
+    for (unsigned turned = 0; turned < 2; turned++) {
+        struct probe sender = {.loop = &loop};
+
+        start(SOCKETS_TCP);
+        first_told = 1;
+        ring_receive(loop.ring, &probe.op, note_first, pair[0]);
+        if (turned)
+            probe_expect_quiet(&probe);
+        sockets_reset(pair[1]);
+        ring_send(loop.ring, &sender.op, note_first, pair[0], "x", 1);
+        loop_until(&loop, &probe.terminals, 1);
+        loop_until(&loop, &sender.terminals, 1);
+        cr_assert_eq(first_told, -ECONNRESET, "%d: receive %d, send %d", first_told, probe.result,
+                     sender.result);
+        loop_deinit(&loop);
+        close(pair[0]);
+    }
+}
+
+Test(transfer, sends_in_order)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -126,7 +193,7 @@ Test(uring_transfer, sends_in_order)
 }
 
 /* Never waits: a short count, then -EAGAIN, then again some when the other end has read. */
-Test(uring_transfer, a_full_socket_takes_a_part_and_then_nothing)
+Test(transfer, a_full_socket_takes_a_part_and_then_nothing)
 {
     static const char bytes[16 * 1024 * 1024];
 
@@ -144,7 +211,7 @@ Test(uring_transfer, a_full_socket_takes_a_part_and_then_nothing)
     }
 }
 
-Test(uring_transfer, sending_to_nobody_gives_an_error_and_no_signal)
+Test(transfer, sending_to_nobody_gives_an_error_and_no_signal)
 {
     cr_assert_neq(signal(SIGPIPE, SIG_DFL), SIG_ERR);
 
@@ -162,7 +229,7 @@ Test(uring_transfer, sending_to_nobody_gives_an_error_and_no_signal)
     close(pair[0]);
 }
 
-Test(uring_transfer, one_socket_receives_and_sends_at_the_same_time)
+Test(transfer, one_socket_receives_and_sends_at_the_same_time)
 {
     struct probe sender = {.loop = &loop};
 
@@ -179,7 +246,7 @@ Test(uring_transfer, one_socket_receives_and_sends_at_the_same_time)
     finish();
 }
 
-Test(uring_transfer, reads_and_writes_a_file_at_its_position)
+Test(transfer, reads_and_writes_a_file_at_its_position)
 {
     int fd = memfd_create("transfer", MFD_CLOEXEC);
     struct probe writer = {.loop = &loop};
@@ -202,7 +269,7 @@ Test(uring_transfer, reads_and_writes_a_file_at_its_position)
     finish();
 }
 
-Test(uring_transfer, a_file_is_read_in_buffers)
+Test(transfer, a_file_is_read_in_buffers)
 {
     int fd = memfd_create("transfer", MFD_CLOEXEC);
     static const char bytes[RING_BUFFER_BYTES * 2 + 5] = "start";
@@ -219,7 +286,7 @@ Test(uring_transfer, a_file_is_read_in_buffers)
     finish();
 }
 
-Test(uring_transfer, reads_a_pipe)
+Test(transfer, reads_a_pipe)
 {
     int ends[2];
 
@@ -241,7 +308,7 @@ Test(uring_transfer, reads_a_pipe)
 }
 
 /* Unlike a send, a write may wait. */
-Test(uring_transfer, a_write_to_a_full_pipe_waits_for_room)
+Test(transfer, a_write_to_a_full_pipe_waits_for_room)
 {
     static char bytes[1024 * 1024];
     struct probe writer = {.loop = &loop};
@@ -262,7 +329,7 @@ Test(uring_transfer, a_write_to_a_full_pipe_waits_for_room)
 }
 
 /* Each completion on a bad descriptor is still a completion. */
-Test(uring_transfer, a_bad_descriptor_is_told_by_completions)
+Test(transfer, a_bad_descriptor_is_told_by_completions)
 {
     start(SOCKETS_UNIX);
     int closed = dup(pair[0]);

@@ -89,7 +89,7 @@ static unsigned resident(unsigned count)
     return found;
 }
 
-Test(uring_buffers, more_are_added_while_they_are_held)
+Test(buffers, more_are_added_while_they_are_held)
 {
     start(HELD_MAX);
     hold(HELD_MAX);
@@ -102,7 +102,7 @@ Test(uring_buffers, more_are_added_while_they_are_held)
 }
 
 /* One at a time: none more than at first are ever needed, and -ENOBUFS is never seen. */
-Test(uring_buffers, few_circulate)
+Test(buffers, few_circulate)
 {
     static bool seen[HELD_MAX];
     unsigned different = 0;
@@ -120,7 +120,7 @@ Test(uring_buffers, few_circulate)
     finish();
 }
 
-Test(uring_buffers, none_free_is_told_once_and_then_there_is_one)
+Test(buffers, none_free_is_told_once_and_then_there_is_one)
 {
     start(HELD_MAX);
     hold(RING_BUFFERS_IDLE);
@@ -136,7 +136,7 @@ Test(uring_buffers, none_free_is_told_once_and_then_there_is_one)
 
 /* What one receive after the other returns is kept without memory, until as many circulate as at
  * first. */
-Test(uring_buffers, memory_goes_back_to_the_kernel)
+Test(buffers, memory_goes_back_to_the_kernel)
 {
     start(HELD_MAX);
     hold(HELD_MAX);
@@ -160,7 +160,7 @@ Test(uring_buffers, memory_goes_back_to_the_kernel)
 
 /* What is in use is not faulted in all the time: neither what is held over a review, nor what is
  * held for moments between one review and the next. */
-Test(uring_buffers, what_is_in_use_keeps_its_memory)
+Test(buffers, what_is_in_use_keeps_its_memory)
 {
     start(HELD_MAX);
     hold(HELD_MAX);
@@ -177,7 +177,7 @@ Test(uring_buffers, what_is_in_use_keeps_its_memory)
 }
 
 /* One, around what circulates at first, and what is no power of two. */
-Test(uring_buffers, at_the_limit_the_handler_is_told)
+Test(buffers, at_the_limit_the_handler_is_told)
 {
     static const unsigned limits[] = {
         1, 2, 3, RING_BUFFERS_IDLE - 1, RING_BUFFERS_IDLE, RING_BUFFERS_IDLE + 1, 100,
@@ -203,7 +203,7 @@ Test(uring_buffers, at_the_limit_the_handler_is_told)
 }
 
 /* A buffer is taken when there are bytes: more may wait than there are buffers. */
-Test(uring_buffers, waiting_takes_none)
+Test(buffers, waiting_takes_none)
 {
     enum { WAITING = 50 };
     static struct probe waiting[WAITING];
@@ -226,7 +226,7 @@ Test(uring_buffers, waiting_takes_none)
     finish();
 }
 
-Test(uring_buffers, a_buffer_is_returned_once, .signal = SIGABRT)
+Test(buffers, a_buffer_is_returned_once, .signal = SIGABRT)
 {
     start(4);
     hold(1);
@@ -234,7 +234,7 @@ Test(uring_buffers, a_buffer_is_returned_once, .signal = SIGABRT)
     ring_buffer_return(loop.ring, held[0]);
 }
 
-Test(uring_buffers, a_held_buffer_keeps_the_ring, .signal = SIGABRT)
+Test(buffers, a_held_buffer_keeps_the_ring, .signal = SIGABRT)
 {
     start(4);
     hold(1);

@@ -1,4 +1,4 @@
-/* Connecting: in order, refused, with a full backlog. Cancelling one is in uring_cancel.c. */
+/* Connecting: in order, refused, with a full backlog. Cancelling one is in cancel.c. */
 #include "ring/socket.h"
 #include "tests/ring/loop.h"
 #include "tests/ring/sockets.h"
@@ -36,7 +36,7 @@ static int connect_to(int fd, const struct sockets_address *address)
     return probe_end(&probe);
 }
 
-Test(uring_connect, connects_and_ends_non_blocking_mode)
+Test(connect, connects_and_stays_non_blocking)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         struct sockets_address address;
@@ -46,7 +46,7 @@ Test(uring_connect, connects_and_ends_non_blocking_mode)
         int listener = sockets_listen(kind, 8, &address);
         int fd = open_for(&address);
         cr_assert_eq(connect_to(fd, &address), 0, "%s", sockets_name(kind));
-        cr_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+        cr_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
         int other = accept(listener, NULL, NULL);
         sockets_write(fd, "x", 1);
         sockets_read(other, &byte, 1);
@@ -58,7 +58,7 @@ Test(uring_connect, connects_and_ends_non_blocking_mode)
     }
 }
 
-Test(uring_connect, tells_that_nobody_listens)
+Test(connect, tells_that_nobody_listens)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         struct sockets_address address;
@@ -72,7 +72,7 @@ Test(uring_connect, tells_that_nobody_listens)
     }
 }
 
-Test(uring_connect, tells_that_a_path_is_missing)
+Test(connect, tells_that_a_path_is_missing)
 {
     struct sockets_address address = {
         .local = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/socket"},
@@ -86,7 +86,7 @@ Test(uring_connect, tells_that_a_path_is_missing)
     loop_deinit(&loop);
 }
 
-Test(uring_connect, tells_that_a_unix_backlog_is_full)
+Test(connect, tells_that_a_unix_backlog_is_full)
 {
     struct sockets_address address;
     int fds[4];
@@ -113,7 +113,7 @@ Test(uring_connect, tells_that_a_unix_backlog_is_full)
 }
 
 /* Each ends on its own: those that end without the kernel, and those that wait for it. */
-Test(uring_connect, many_at_once)
+Test(connect, many_at_once)
 {
     enum { MANY = 200 };
     static struct probe probes[MANY];

@@ -116,28 +116,28 @@ static void accept_many(enum sockets_kind kind, unsigned entries)
     loop_deinit(&loop);
 }
 
-Test(uring_accept, many_tcp)
+Test(accept, many_tcp)
 {
     accept_many(SOCKETS_TCP, 64);
 }
 
-Test(uring_accept, many_unix)
+Test(accept, many_unix)
 {
     accept_many(SOCKETS_UNIX, 64);
 }
 
 /* More wait than the completion queue can hold. */
-Test(uring_accept, many_tcp_through_a_tiny_queue)
+Test(accept, many_tcp_through_a_tiny_queue)
 {
     accept_many(SOCKETS_TCP, 1);
 }
 
-Test(uring_accept, many_unix_through_a_tiny_queue)
+Test(accept, many_unix_through_a_tiny_queue)
 {
     accept_many(SOCKETS_UNIX, 1);
 }
 
-Test(uring_accept, a_single_accept_takes_one)
+Test(accept, a_single_accept_takes_one)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         static struct acceptor acceptor;
@@ -166,23 +166,54 @@ Test(uring_accept, a_single_accept_takes_one)
     }
 }
 
-/* In blocking mode, whatever the listener is: the ring waits by itself. */
-Test(uring_accept, accepted_sockets_block)
+/* Whatever the listener is: splice(2) from a blocking socket would wait. */
+Test(accept, accepted_sockets_do_not_block)
 {
     static struct acceptor acceptor;
     struct sockets_address address;
 
     start(&acceptor, 4);
     int listener = sockets_listen(SOCKETS_TCP, 8, &address);
-    cr_assert_eq(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+    cr_assert_eq(fcntl(listener, F_GETFL) & O_NONBLOCK, 0);
     int client = sockets_connect(&address);
     ring_accept(loop.ring, &acceptor.probe.op, accepted, listener, true);
     loop_until(&loop, &acceptor.count, 1);
-    cr_assert(!(fcntl(acceptor.fds[0], F_GETFL) & O_NONBLOCK));
+    cr_assert(fcntl(acceptor.fds[0], F_GETFL) & O_NONBLOCK);
     if (acceptor.probe.op.in_flight)
         cr_assert_eq(probe_cancel(&acceptor.probe), -ECANCELED);
     close(acceptor.fds[0]);
     close(client);
     close(listener);
     loop_deinit(&loop);
+}
+
+/* No more are told when nobody could say that it is enough: between one turn and the next. The one
+ * that does not fit into the completion queue ends it, and is told too. */
+Test(accept, runs_ahead_by_the_completions_at_most)
+{
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        static struct acceptor acceptor;
+        struct sockets_address address;
+        int clients[MANY];
+
+        start(&acceptor, 2);
+        int listener = sockets_listen(kind, MANY, &address);
+        for (unsigned i = 0; i < MANY; i++)
+            clients[i] = sockets_connect(&address);
+        unsigned told = 0;
+        ring_accept(loop.ring, &acceptor.probe.op, accepted, listener, true);
+        while (told == 0 || (acceptor.probe.op.in_flight && acceptor.count < MANY)) {
+            told = acceptor.count;
+            loop_turn(&loop);
+            cr_assert_leq(acceptor.count - told, ring_completions_max(loop.ring) + 1,
+                          "%u in a turn", acceptor.count - told);
+            told = acceptor.count;
+        }
+        if (acceptor.probe.op.in_flight)
+            cr_assert_eq(probe_cancel(&acceptor.probe), -ECANCELED);
+        close_all(acceptor.fds, acceptor.count);
+        close_all(clients, MANY);
+        close(listener);
+        loop_deinit(&loop);
+    }
 }

@@ -1,4 +1,5 @@
 /* The ring as a whole: its queues full and overflowing, its timers, what it refuses. */
+#include "ring/feature.h"
 #include "tests/ring/loop.h"
 #include "tests/ring/sockets.h"
 
@@ -6,7 +7,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,7 +23,7 @@ static void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Test(uring, has_four_completions_for_each_submission)
+Test(ring, has_four_completions_for_each_submission)
 {
     for (unsigned entries = 1; entries <= 64; entries *= 4) {
         loop_init(&loop, entries, 1);
@@ -32,12 +35,90 @@ Test(uring, has_four_completions_for_each_submission)
     loop_deinit(&loop);
 }
 
-Test(uring, free_takes_null)
+Test(ring, is_on_the_engine_that_was_asked_for)
+{
+    const char *asked = getenv("VSLUICE_RING");
+
+    loop_init(&loop, 4, 1);
+    const char *name = ring_engine_name(loop.ring);
+    cr_assert_eq(strncmp(asked, name, strlen(name)), 0, "%s", name);
+    cr_assert_eq(ring_engine_refusal(loop.ring), 0);
+    cr_assert_null(ring_wish_mistake());
+    loop_deinit(&loop);
+}
+
+/* Each switch turns off its feature, and nothing else. */
+Test(ring, features_can_be_switched_off)
+{
+    int states[RING_FEATURES];
+
+    unsetenv("VSLUICE_RING");
+    for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++)
+        states[feature] = ring_feature_state(feature);
+    for (enum ring_feature off = 0; off < RING_FEATURES; off++) {
+        char wish[80];
+        snprintf(wish, sizeof(wish), "io_uring,no-%s", ring_feature_name(off));
+        setenv("VSLUICE_RING", wish, 1);
+        cr_assert_null(ring_wish_mistake());
+        for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++) {
+            bool needs = feature == RING_MULTISHOT_RECEIVE && off == RING_BUFFER_RINGS;
+            bool is_off = feature == off || (needs && states[feature] == 0);
+            cr_assert_eq(ring_feature_state(feature), is_off ? -ECANCELED : states[feature]);
+        }
+    }
+    setenv("VSLUICE_RING", "minimal", 1);
+    for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++)
+        cr_assert_eq(ring_feature_state(feature), -ECANCELED);
+}
+
+/* This kernel has them, or says in one of the known ways why not: no trial hangs or lies. */
+Test(ring, features_are_there_or_refused)
+{
+    unsetenv("VSLUICE_RING");
+    for (enum ring_feature feature = 0; feature < RING_FEATURES; feature++) {
+        int state = ring_feature_state(feature);
+        cr_assert(state != -ETIME && state != -EBADMSG && state != -EBADF, "%s: %s",
+                  ring_feature_name(feature), strerror(-state));
+    }
+}
+
+static const char *mistake(const char *wish)
+{
+    struct ring_options options = {0};
+    struct ring *ring;
+
+    setenv("VSLUICE_RING", wish, 1);
+    cr_assert_eq(ring_new(&ring, &options), -EBADRQC, "%s", wish);
+    return ring_wish_mistake();
+}
+
+Test(ring, tells_words_that_are_unknown)
+{
+    static const char known[] = "epoll, io_uring, minimal, no-multishot-accept, "
+                                "no-multishot-receive, no-buffer-rings, no-defer-taskrun";
+    static const char *const wishes[] = {"epol", "io_uring,epol,no-x", "minimal,epol"};
+    char text[320];
+
+    snprintf(text, sizeof(text), "VSLUICE_RING: epol: unknown: %s", known);
+    for (unsigned i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+        cr_assert_str_eq(mistake(wishes[i]), text);
+    snprintf(text, sizeof(text), "VSLUICE_RING: no-buffer-ring: unknown: %s", known);
+    cr_assert_str_eq(mistake("no-buffer-ring"), text);
+    cr_assert_not_null(mistake("no-"));
+    cr_assert_not_null(mistake("io_uring "));
+    cr_assert_str_eq(mistake("epoll,io_uring"), "VSLUICE_RING: epoll or io_uring, not both");
+    for (unsigned i = 0; i < 2; i++) {
+        setenv("VSLUICE_RING", i ? ",,minimal,," : "", 1);
+        cr_assert_null(ring_wish_mistake());
+    }
+}
+
+Test(ring, free_takes_null)
 {
     ring_free(NULL);
 }
 
-Test(uring, free_refuses_what_is_in_flight, .signal = SIGABRT)
+Test(ring, free_refuses_what_is_in_flight, .signal = SIGABRT)
 {
     struct probe probe = {.loop = &loop};
     int pair[2];
@@ -48,7 +129,7 @@ Test(uring, free_refuses_what_is_in_flight, .signal = SIGABRT)
     ring_free(loop.ring);
 }
 
-Test(uring, refuses_to_arm_what_is_in_flight, .signal = SIGABRT)
+Test(ring, refuses_to_arm_what_is_in_flight, .signal = SIGABRT)
 {
     struct probe probe = {.loop = &loop};
     int pair[2];
@@ -74,7 +155,7 @@ static void receive_until(struct ring_op *op, int result, unsigned flags)
 }
 
 /* One submission queue less one, that, one more, and many times it. */
-Test(uring, takes_more_submissions_than_fit)
+Test(ring, takes_more_submissions_than_fit)
 {
     enum { ENTRIES = 4, PAIRS = 256 };
     static const unsigned counts[] = {ENTRIES - 1, ENTRIES, ENTRIES + 1, PAIRS};
@@ -118,7 +199,7 @@ static void count_ended(struct ring_op *op, int result, unsigned flags)
 }
 
 /* The kernel keeps what does not fit into its completion queue; each is told once. */
-Test(uring, loses_nothing_when_completions_overflow)
+Test(ring, loses_nothing_when_completions_overflow)
 {
     enum { POLLS = 5000 };
     struct probe *probes = calloc(POLLS, sizeof(*probes));
@@ -145,7 +226,7 @@ Test(uring, loses_nothing_when_completions_overflow)
 }
 
 /* The same, where all become ready in one instant, long after they were submitted. */
-Test(uring, loses_nothing_when_all_become_ready_at_once)
+Test(ring, loses_nothing_when_all_become_ready_at_once)
 {
     enum { POLLS = 3000 };
     struct probe *probes = calloc(POLLS, sizeof(*probes));
@@ -194,7 +275,7 @@ static void note_alarm(struct ring_timer *timer)
     alarms++;
 }
 
-Test(uring, calls_timers_in_order_and_in_time)
+Test(ring, calls_timers_in_order_and_in_time)
 {
     enum { ALARMS = 100 };
     static struct alarm all[ALARMS];
@@ -212,7 +293,7 @@ Test(uring, calls_timers_in_order_and_in_time)
     loop_deinit(&loop);
 }
 
-Test(uring, does_not_wait_for_a_deadline_of_the_past)
+Test(ring, does_not_wait_for_a_deadline_of_the_past)
 {
     struct alarm past = {.deadline_ns = 0};
 
@@ -232,7 +313,7 @@ static void arm_late(struct ring_timer *timer)
 }
 
 /* What a timer arms is submitted by the next turn. */
-Test(uring, takes_operations_from_timers)
+Test(ring, takes_operations_from_timers)
 {
     struct ring_timer timer = {0};
     int pair[2];
@@ -260,7 +341,7 @@ static void arm_again(struct ring_op *op, int result, unsigned flags)
         ring_poll(loop.ring, op, arm_again, fd, POLLOUT);
 }
 
-Test(uring, an_operation_may_be_armed_by_its_own_handler)
+Test(ring, an_operation_may_be_armed_by_its_own_handler)
 {
     struct probe probe = {.loop = &loop};
     int pair[2];
@@ -285,7 +366,7 @@ static void free_self(struct ring_op *op, int result, unsigned flags)
     free(op);
 }
 
-Test(uring, an_operation_may_be_freed_by_its_own_handler)
+Test(ring, an_operation_may_be_freed_by_its_own_handler)
 {
     int pair[2];
 

@@ -35,7 +35,7 @@ static int poll_for(unsigned events)
     return probe_end(&probe);
 }
 
-Test(uring_poll, ends_on_what_is_there)
+Test(poll, ends_on_what_is_there)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -48,7 +48,7 @@ Test(uring_poll, ends_on_what_is_there)
     }
 }
 
-Test(uring_poll, waits_for_what_comes)
+Test(poll, waits_for_what_comes)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -69,7 +69,7 @@ Test(uring_poll, waits_for_what_comes)
     }
 }
 
-Test(uring_poll, ends_on_end_of_file_and_hang_up)
+Test(poll, ends_on_end_of_file_and_hang_up)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -131,28 +131,28 @@ static void poll_beside_half_close(enum sockets_kind kind, bool before)
     finish();
 }
 
-Test(uring_poll, does_not_end_by_a_half_close_of_before_tcp)
+Test(poll, does_not_end_by_a_half_close_of_before_tcp)
 {
     poll_beside_half_close(SOCKETS_TCP, true);
 }
 
-Test(uring_poll, does_not_end_by_a_half_close_of_before_unix)
+Test(poll, does_not_end_by_a_half_close_of_before_unix)
 {
     poll_beside_half_close(SOCKETS_UNIX, true);
 }
 
-Test(uring_poll, does_not_end_by_a_half_close_tcp)
+Test(poll, does_not_end_by_a_half_close_tcp)
 {
     poll_beside_half_close(SOCKETS_TCP, false);
 }
 
-Test(uring_poll, does_not_end_by_a_half_close_unix)
+Test(poll, does_not_end_by_a_half_close_unix)
 {
     poll_beside_half_close(SOCKETS_UNIX, false);
 }
 
 /* Ready and half-closed at once: no reason to wait. */
-Test(uring_poll, ends_at_once_where_both_are_there)
+Test(poll, ends_at_once_where_both_are_there)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -164,7 +164,7 @@ Test(uring_poll, ends_at_once_where_both_are_there)
 }
 
 /* The other end half-closes, then goes: the poll that waits for room is told. */
-Test(uring_poll, ends_by_a_reset_after_a_half_close)
+Test(poll, ends_by_a_reset_after_a_half_close)
 {
     for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
         start(kind);
@@ -216,18 +216,18 @@ static void watch(enum sockets_kind kind, int last)
     close(pair[0]);
 }
 
-Test(uring_poll, watch_tells_changes_tcp)
+Test(poll, watch_tells_changes_tcp)
 {
     watch(SOCKETS_TCP, POLLERR | POLLHUP);
 }
 
-Test(uring_poll, watch_tells_changes_unix)
+Test(poll, watch_tells_changes_unix)
 {
     watch(SOCKETS_UNIX, POLLHUP);
 }
 
 /* What is there when the watch begins is told too. */
-Test(uring_poll, watch_tells_what_was_there_before)
+Test(poll, watch_tells_what_was_there_before)
 {
     start(SOCKETS_TCP);
     sockets_reset(pair[1]);
@@ -242,7 +242,7 @@ Test(uring_poll, watch_tells_what_was_there_before)
 }
 
 /* What the completion queue does not hold at once: each is told all the same, and once. */
-Test(uring_poll, many_beside_a_half_close_through_a_tiny_queue)
+Test(poll, many_beside_a_half_close_through_a_tiny_queue)
 {
     enum { MANY = 50 };
     static struct probe polls[MANY], watches[MANY];

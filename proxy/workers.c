@@ -1,0 +1,271 @@
+/* Threads. */
+#include "proxy/workers.h"
+
+#include "proxy/lane.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct worker_thread {
+    struct worker worker;
+    pthread_t id;
+    int error; /* of its start, or of its ring */
+    bool started;
+    bool ended;
+};
+
+struct workers {
+    struct workers_options options;
+    atomic_uint_fast64_t numbers;
+    int ended_event;
+    pthread_mutex_t mutex; /* of what the threads tell: started, ended and error */
+    pthread_cond_t told;
+    const char *engine_name;
+    int engine_refusal;
+    unsigned count; /* threads there are */
+    struct worker_thread threads[];
+};
+
+/* All of them together have exactly what there is. */
+static size_t sessions_max_of(const struct workers *workers, const struct worker_thread *thread)
+{
+    size_t all = workers->options.descriptors.sessions;
+    size_t index = (size_t)(thread - workers->threads);
+
+    return all / workers->options.count + (index < all % workers->options.count ? 1 : 0);
+}
+
+/* A socket of its own for each: who stops accepting closes it, whatever the others do. */
+static int listen_on_all(struct worker *worker, const struct openings *openings)
+{
+    for (size_t i = 0; i < openings->count; i++) {
+        const struct opening *opening = &openings->at[i];
+        struct bound bound = opening->bound;
+        bound.path[0] = '\0';
+        bound.fd = fcntl(bound.fd, F_DUPFD_CLOEXEC, 0);
+        if (bound.fd < 0)
+            return -errno;
+        worker_listen(worker, opening->route, opening->listen->peer_cid, &bound);
+    }
+    return 0;
+}
+
+static int start(struct worker_thread *thread)
+{
+    struct workers *workers = thread->worker.workers;
+    size_t sessions_max = sessions_max_of(workers, thread);
+    size_t buffers_max = SIDE_COUNT * sessions_max * LANE_RUN_AHEAD_MAX + RING_BUFFERS_IDLE;
+    struct worker_options options = {
+        .workers = workers,
+        .ring = {.buffers_max =
+                     buffers_max < RING_BUFFERS_LIMIT ? (unsigned)buffers_max : RING_BUFFERS_LIMIT,
+                 .buffer_bytes = LANE_BUFFER_BYTES},
+        .sessions_max = sessions_max,
+        .pipes_max = workers->options.descriptors.pipes,
+        .listener_max = workers->options.openings->count,
+    };
+
+    return worker_init(&thread->worker, &options);
+}
+
+static void tell(struct worker_thread *thread, bool *what, int error)
+{
+    struct workers *workers = thread->worker.workers;
+
+    pthread_mutex_lock(&workers->mutex);
+    *what = true;
+    if (!thread->error)
+        thread->error = error;
+    if (thread->worker.ring && !workers->engine_name) {
+        workers->engine_name = ring_engine_name(thread->worker.ring);
+        workers->engine_refusal = ring_engine_refusal(thread->worker.ring);
+    }
+    pthread_cond_broadcast(&workers->told);
+    pthread_mutex_unlock(&workers->mutex);
+    if (what == &thread->ended)
+        eventfd_write(workers->ended_event, 1);
+}
+
+static void *run(void *argument)
+{
+    struct worker_thread *thread = argument;
+    int error = start(thread);
+
+    if (error == 0) {
+        int failed = listen_on_all(&thread->worker, thread->worker.workers->options.openings);
+        tell(thread, &thread->started, failed);
+        error = worker_run(&thread->worker);
+        if (error == 0)
+            worker_deinit(&thread->worker);
+    } else {
+        tell(thread, &thread->started, error);
+    }
+    tell(thread, &thread->ended, error);
+    return NULL;
+}
+
+static int thread_start(struct workers *workers)
+{
+    struct worker_thread *thread = &workers->threads[workers->count];
+
+    thread->worker.workers = workers;
+    int error = mailbox_init(&thread->worker.mailbox);
+    if (error < 0)
+        return error;
+    error = pthread_create(&thread->id, NULL, run, thread);
+    if (error) {
+        mailbox_deinit(&thread->worker.mailbox);
+        return -error;
+    }
+    workers->count++;
+    return 0;
+}
+
+/* The first error of a start, when all have told theirs. */
+static int wait_started(struct workers *workers, bool *ret_refused)
+{
+    int error = 0;
+
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker_thread *thread = &workers->threads[i];
+        while (!thread->started)
+            pthread_cond_wait(&workers->told, &workers->mutex);
+        if (thread->error && !error) {
+            error = thread->error;
+            *ret_refused = thread->worker.refused;
+        }
+    }
+    pthread_mutex_unlock(&workers->mutex);
+    return error;
+}
+
+int workers_start(struct workers **ret, const struct workers_options *options, bool *ret_refused)
+{
+    struct workers *workers =
+        calloc(1, sizeof(*workers) + options->count * sizeof(struct worker_thread));
+    int error = 0;
+
+    *ret_refused = false;
+    if (!workers)
+        return -ENOMEM;
+    workers->options = *options;
+    workers->ended_event = eventfd(0, EFD_CLOEXEC);
+    pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->told, NULL);
+    for (unsigned i = 0; i < options->count && error == 0; i++)
+        error = thread_start(workers);
+    if (error == 0)
+        error = wait_started(workers, ret_refused);
+    if (error == 0) {
+        *ret = workers;
+        return 0;
+    }
+    struct sessions_totals none;
+    workers_command(workers, MAILBOX_END);
+    workers_free(workers, &none);
+    return error;
+}
+
+int workers_ended_event(const struct workers *workers)
+{
+    return workers->ended_event;
+}
+
+unsigned workers_running(struct workers *workers, int *ret_error)
+{
+    unsigned running = 0;
+
+    *ret_error = 0;
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++) {
+        running += !workers->threads[i].ended;
+        if (!*ret_error)
+            *ret_error = workers->threads[i].error;
+    }
+    pthread_mutex_unlock(&workers->mutex);
+    return running;
+}
+
+size_t workers_load(const struct workers *workers)
+{
+    size_t load = 0;
+
+    for (unsigned i = 0; i < workers->count; i++)
+        load += atomic_load(&workers->threads[i].worker.load);
+    return load;
+}
+
+const char *workers_load_format(const struct workers *workers, char text[static WORKERS_LOAD_BYTES])
+{
+    int length = snprintf(text, WORKERS_LOAD_BYTES, "%zu sessions", workers_load(workers));
+
+    for (unsigned i = 0; i < workers->count && workers->count > 1; i++)
+        if (length < WORKERS_LOAD_BYTES - 32)
+            length +=
+                snprintf(text + length, WORKERS_LOAD_BYTES - (size_t)length, "%s%zu",
+                         i == 0 ? " (" : " + ", atomic_load(&workers->threads[i].worker.load));
+    if (workers->count > 1)
+        snprintf(text + length, WORKERS_LOAD_BYTES - (size_t)length, ")");
+    return text;
+}
+
+void workers_command(struct workers *workers, enum mailbox_order order)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        mailbox_command(&workers->threads[i].worker.mailbox, order);
+}
+
+const char *workers_engine_name(const struct workers *workers)
+{
+    return workers->engine_name;
+}
+
+int workers_engine_refusal(const struct workers *workers)
+{
+    return workers->engine_refusal;
+}
+
+void workers_free(struct workers *workers, struct sessions_totals *ret_totals)
+{
+    *ret_totals = (struct sessions_totals){0};
+    for (unsigned i = 0; i < workers->count; i++) {
+        const struct sessions_totals *totals = &workers->threads[i].worker.sessions.totals;
+        pthread_join(workers->threads[i].id, NULL);
+        ret_totals->sessions += totals->sessions;
+        ret_totals->bytes += totals->bytes;
+        ret_totals->ways += totals->ways;
+    }
+    for (unsigned i = 0; i < workers->count; i++)
+        mailbox_deinit(&workers->threads[i].worker.mailbox);
+    close(workers->ended_event);
+    pthread_mutex_destroy(&workers->mutex);
+    pthread_cond_destroy(&workers->told);
+    free(workers);
+}
+
+struct worker *workers_choose(struct workers *workers, struct worker *self)
+{
+    size_t least = atomic_load(&self->load);
+    struct worker *chosen = self;
+
+    for (unsigned i = 0; i < workers->options.count; i++) {
+        struct worker *other = &workers->threads[i].worker;
+        size_t load = atomic_load(&other->load);
+        if (load < least) {
+            least = load;
+            chosen = other;
+        }
+    }
+    return chosen;
+}
+
+atomic_uint_fast64_t *workers_numbers(struct workers *workers)
+{
+    return &workers->numbers;
+}

@@ -1,0 +1,60 @@
+/* All workers of the program: their threads, which of them a connection goes to, and how they stop.
+ *
+ * Every worker accepts from every listening socket. A connection goes to the worker with the
+ * fewest sessions, the one that accepted it where that is one of them: so they are spread evenly
+ * however the kernel wakes the accepting ones, and an address is claimed once, by one socket.
+ */
+#pragma once
+
+#include "proxy/descriptors.h"
+#include "proxy/worker.h"
+
+/* A bound socket of a route. */
+struct opening {
+    const struct route *route;
+    const struct route_listen *listen;
+    struct bound bound;
+};
+
+struct openings {
+    struct opening *at;
+    size_t count;
+};
+
+struct workers_options {
+    unsigned count;
+    struct descriptors_share descriptors;
+    const struct openings *openings; /* stay the caller's: each worker has descriptors of its own */
+};
+
+/* 0: all are there, and accept once they are ordered to. Else negative errno, none is, and
+ * *ret_refused tells whether it was a ring that could not be had. */
+int workers_start(struct workers **ret, const struct workers_options *options, bool *ret_refused);
+
+/* Becomes readable whenever one has ended. */
+int workers_ended_event(const struct workers *workers);
+
+/* How many still run; *ret_error: of the first whose ring broke, else 0. */
+unsigned workers_running(struct workers *workers, int *ret_error);
+
+/* Sessions of all; and in words, with those of each where there are several: "7 sessions (3 + 4)".
+ */
+size_t workers_load(const struct workers *workers);
+#define WORKERS_LOAD_BYTES 256
+const char *workers_load_format(const struct workers *workers,
+                                char text[static WORKERS_LOAD_BYTES]);
+
+void workers_command(struct workers *workers, enum mailbox_order order);
+
+/* What the rings run on: for the word at the start. */
+const char *workers_engine_name(const struct workers *workers);
+int workers_engine_refusal(const struct workers *workers);
+
+/* None may run any more. *ret_totals: of all. */
+void workers_free(struct workers *workers, struct sessions_totals *ret_totals);
+
+/* Of a worker's thread: whom a new connection is for. */
+struct worker *workers_choose(struct workers *workers, struct worker *self);
+
+/* Sessions of all workers are numbered together. */
+atomic_uint_fast64_t *workers_numbers(struct workers *workers);
