@@ -1,6 +1,8 @@
 /* The life of a load connection. */
 #include "perf/connection.h"
 
+#include "perf/clock.h"
+#include "perf/stream.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 #include "vsock/vsock.h"
@@ -14,9 +16,10 @@
 
 /* A crr request of up to this size goes out in one piece with the header. */
 #define TOGETHER_BYTES_MAX (64 * 1024)
-#define STREAM_OWES        UINT64_MAX
+#define RETRY_NS           UINT64_C(1000000)
 
 static void received(struct ring_op *op, int result, unsigned flags);
+static void readable(struct ring_op *op, int result, unsigned flags);
 static void sent(struct ring_op *op, int result, unsigned flags);
 static void send_more(struct connection *connection);
 
@@ -37,7 +40,8 @@ static size_t together_bytes(const struct load *load)
 }
 
 int connection_init(struct connection *connection, struct ring *ring, const struct load *load,
-                    uint64_t stream, const struct connection_events *events, void *owner)
+                    uint64_t stream, char *buffer, const struct connection_events *events,
+                    void *owner)
 {
     size_t room = VSOCK_MUX_REQUEST_BYTES + PROTOCOL_HEADER_BYTES + together_bytes(load);
 
@@ -48,6 +52,7 @@ int connection_init(struct connection *connection, struct ring *ring, const stru
         .owner = owner,
         .fd = -1,
         .stream = stream,
+        .buffer = buffer,
         .preface = malloc(room),
     };
     return connection->preface ? 0 : -ENOMEM;
@@ -87,8 +92,12 @@ static void write_header(struct connection *connection)
     };
 
     protocol_header_write(&header, (uint8_t *)connection->preface);
-    pattern_start(&connection->up, header.seed, header.stream, PATTERN_UP);
-    pattern_start(&connection->down, header.seed, header.stream, PATTERN_DOWN);
+    if (load->options.verify) {
+        pattern_start(&connection->up, header.seed, header.stream, PATTERN_UP);
+        pattern_start(&connection->down, header.seed, header.stream, PATTERN_DOWN);
+    } else {
+        pattern_start_unchecked(&connection->up);
+    }
     copy_pattern(&connection->up, connection->preface + PROTOCOL_HEADER_BYTES, together);
     connection->preface_length = PROTOCOL_HEADER_BYTES + together;
     connection->preface_sent = 0;
@@ -101,6 +110,8 @@ static void connection_join(struct connection *connection)
     if (connection->connect.in_flight || connection->receive.in_flight ||
         connection->send.in_flight || connection->cancel.in_flight)
         return;
+    ring_timer_disarm(connection->ring, &connection->retry);
+    ring_timer_disarm(connection->ring, &connection->deadline);
     if (connection->reset)
         ring_socket_reset(connection->fd);
     else
@@ -140,16 +151,27 @@ void connection_close(struct connection *connection, bool reset)
     finish(connection, CONNECTION_DONE, 0);
 }
 
-/* What a send or receive that failed means, by how far the connection came. */
-static void broke(struct connection *connection, int error)
+static void too_late(struct ring_timer *timer)
 {
-    bool open = connection->state == CONNECTION_OPEN;
-    finish(connection, open ? CONNECTION_RESET : CONNECTION_REFUSED, error);
+    struct connection *connection = (void *)((char *)timer - offsetof(struct connection, deadline));
+    bool connecting = connection->state == CONNECTION_CONNECTING;
+
+    finish(connection, connecting ? CONNECTION_REFUSED : CONNECTION_SILENT, -ETIMEDOUT);
+}
+
+static bool is_stream(const struct connection *connection)
+{
+    return connection->load->mode <= LOAD_STREAM_BOTH;
 }
 
 static void receive(struct connection *connection)
 {
-    ring_receive(connection->ring, &connection->receive, received, connection->fd);
+    if (!is_stream(connection))
+        ring_receive_on(connection->ring, &connection->receive, received, connection->fd);
+    else if (connection->state == CONNECTION_OPEN)
+        ring_poll(connection->ring, &connection->receive, readable, connection->fd, POLLIN);
+    else
+        ring_receive(connection->ring, &connection->receive, received, connection->fd);
 }
 
 static bool closing(struct connection *connection)
@@ -167,22 +189,36 @@ static void writable(struct ring_op *op, int result, unsigned flags)
         send_more(connection);
 }
 
+static void send_stream(struct connection *connection)
+{
+    ssize_t count =
+        stream_send(connection->fd, &connection->up, (size_t)connection->load->options.size);
+
+    if (count > 0)
+        connection->events->sent(connection, (size_t)count);
+    if (closing(connection))
+        return;
+    if (count > 0 || ring_send_verdict((int)count) == RING_WAIT)
+        ring_poll(connection->ring, &connection->send, writable, connection->fd, POLLOUT);
+    else
+        finish(connection, CONNECTION_RESET, (int)count);
+}
+
 /* Sends what is left of the preface, then of the load. */
 static void send_more(struct connection *connection)
 {
-    uint64_t owed = connection->to_send;
     size_t length = connection->preface_length - connection->preface_sent;
     const char *bytes = connection->preface + connection->preface_sent;
 
-    if (connection->send.in_flight)
+    if (connection->send.in_flight || (length == 0 && connection->to_send == 0))
         return;
-    if (length == 0) {
-        if (owed > connection->load->options.size)
-            owed = connection->load->options.size;
-        bytes = pattern_next(&connection->up, (size_t)owed, &length);
+    if (length == 0 && is_stream(connection)) {
+        send_stream(connection);
+        return;
     }
-    if (length > 0)
-        ring_send(connection->ring, &connection->send, sent, connection->fd, bytes, length);
+    if (length == 0)
+        bytes = pattern_next(&connection->up, (size_t)connection->to_send, &length);
+    ring_send(connection->ring, &connection->send, sent, connection->fd, bytes, length);
 }
 
 static void delivered(struct connection *connection, size_t length)
@@ -194,8 +230,7 @@ static void delivered(struct connection *connection, size_t length)
             connection->events->sent(connection, together_bytes(connection->load));
     } else {
         pattern_advance(&connection->up, length);
-        if (connection->to_send != STREAM_OWES)
-            connection->to_send -= length;
+        connection->to_send -= length;
         connection->events->sent(connection, length);
     }
     if (!closing(connection))
@@ -214,7 +249,7 @@ static void sent(struct ring_op *op, int result, unsigned flags)
     case RING_WAIT:
         ring_poll(connection->ring, &connection->send, writable, connection->fd, POLLOUT);
         break;
-    default: broke(connection, result); break;
+    default: finish(connection, CONNECTION_RESET, result); break;
     }
 }
 
@@ -242,7 +277,7 @@ void connection_stream(struct connection *connection)
 {
     if (connection->load->mode == LOAD_STREAM_DOWN)
         return;
-    connection->to_send = STREAM_OWES;
+    connection->to_send = UINT64_MAX;
     send_more(connection);
 }
 
@@ -305,6 +340,10 @@ static void take_welcome(struct connection *connection)
         return;
     }
     connection->state = CONNECTION_OPEN;
+    connection->welcome = true;
+    if (is_stream(connection))
+        stream_prepare(connection->fd);
+    ring_timer_disarm(connection->ring, &connection->deadline);
     connection->to_receive = connection->load->options.response;
     connection->events->opened(connection);
 }
@@ -333,9 +372,7 @@ static void end_of_file(struct connection *connection)
     if (connection->load->mode == LOAD_CRR && connection->answered)
         finish(connection, CONNECTION_DONE, 0);
     else
-        finish(connection,
-               connection->state == CONNECTION_OPEN ? CONNECTION_EARLY : CONNECTION_REFUSED,
-               -ECONNRESET);
+        finish(connection, CONNECTION_EARLY, 0);
 }
 
 static void received(struct ring_op *op, int result, unsigned flags)
@@ -352,18 +389,46 @@ static void received(struct ring_op *op, int result, unsigned flags)
     case RING_OK:
         /* Armed first: whatever the bytes lead to, closing included, finds an operation to wait
          * for. */
-        receive(connection);
+        if (!(flags & RING_MORE))
+            receive(connection);
         take(connection, ring_flags_buffer(flags), (size_t)result);
         ring_buffer_return(connection->ring, ring_flags_buffer(flags));
         break;
-    case RING_RETRY: receive(connection); break;
+    case RING_RETRY:
+    case RING_EXHAUSTED: receive(connection); break; /* the buffers come back within this turn */
     case RING_END: end_of_file(connection); break;
-    default: broke(connection, result); break;
+    default: finish(connection, CONNECTION_RESET, result); break;
     }
 }
 
+static bool take_stream(void *owner, const char *bytes, size_t length)
+{
+    struct connection *connection = owner;
+
+    take_load(connection, bytes, length);
+    return connection->state == CONNECTION_OPEN;
+}
+
+static void readable(struct ring_op *op, int result, unsigned flags)
+{
+    struct connection *connection = (void *)((char *)op - offsetof(struct connection, receive));
+
+    if (closing(connection))
+        return;
+    receive(connection); /* first, as in received() */
+    int end = (int)stream_receive(connection->fd, connection->buffer, take_stream, connection);
+    if (end == 0)
+        end_of_file(connection);
+    else if (end != -EAGAIN)
+        finish(connection, CONNECTION_RESET, end);
+}
+
+/* Connected, up to whom the endpoint names. */
 static void open_load(struct connection *connection)
 {
+    connection->connected_ns = ring_now_ns(connection->ring);
+    if (!connection->events->connected(connection))
+        return;
     write_header(connection);
     connection->state = CONNECTION_OPENING;
     receive(connection);
@@ -411,29 +476,44 @@ static void greeted(struct ring_op *op, int result, unsigned flags)
         ring_poll(connection->ring, &connection->send, greet_readable, connection->fd, POLLIN);
 }
 
+static void try_connect(struct connection *connection);
+
+static void retry(struct ring_timer *timer)
+{
+    try_connect((void *)((char *)timer - offsetof(struct connection, retry)));
+}
+
 static void connected(struct ring_op *op, int result, unsigned flags)
 {
     struct connection *connection = (void *)((char *)op - offsetof(struct connection, connect));
 
     if (closing(connection))
         return;
-    if (result < 0) {
+    if (connection->fd < 0)
+        result = connection->fd;
+    if (result == -EAGAIN) {
+        ring_timer_arm(connection->ring, &connection->retry,
+                       ring_now_ns(connection->ring) + RETRY_NS, retry);
+    } else if (result < 0) {
         finish(connection, CONNECTION_REFUSED, result);
-        return;
-    }
-    connection->events->connected(connection);
-    if (connection->state == CONNECTION_CLOSED || connection->state == CONNECTION_CLOSING)
-        return;
-    if (!connection->load->mux) {
+    } else if (!connection->load->mux) {
         open_load(connection);
-        return;
+    } else {
+        connection->state = CONNECTION_GREETING;
+        connection->answer_length = 0;
+        connection->preface_length =
+            vsock_mux_request_format(connection->load->mux_port, connection->preface);
+        ring_send(connection->ring, &connection->send, greeted, connection->fd, connection->preface,
+                  connection->preface_length);
     }
-    connection->state = CONNECTION_GREETING;
-    connection->answer_length = 0;
-    connection->preface_length =
-        vsock_mux_request_format(connection->load->mux_port, connection->preface);
-    ring_send(connection->ring, &connection->send, greeted, connection->fd, connection->preface,
-              connection->preface_length);
+}
+
+static void try_connect(struct connection *connection)
+{
+    const struct address *address = &connection->load->address;
+
+    ring_connect(connection->ring, &connection->connect, connected, connection->fd,
+                 (const struct sockaddr *)&address->storage, address->length);
 }
 
 void connection_open(struct connection *connection, uint64_t planned_ns)
@@ -443,13 +523,16 @@ void connection_open(struct connection *connection, uint64_t planned_ns)
 
     connection->state = CONNECTION_CONNECTING;
     connection->planned_ns = planned_ns;
-    connection->started_ns = ring_now_ns(connection->ring);
+    connection->started_ns = clock_ns();
+    connection->connected_ns = 0;
     connection->answered = false;
     connection->reset = false;
     connection->got_a_byte = false;
+    connection->welcome = false;
     connection->fd = ring_socket_open(address->storage.ss_family, SOCK_STREAM);
     if (connection->fd >= 0 && address_transport(address) == TRANSPORT_TCP)
         ring_socket_set(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    ring_connect(connection->ring, &connection->connect, connected, connection->fd,
-                 (const struct sockaddr *)&address->storage, address->length);
+    ring_timer_arm(connection->ring, &connection->deadline,
+                   connection->started_ns + CONNECTION_OPEN_NS, too_late);
+    try_connect(connection);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@
 
 static int try_connect(const struct address *address)
 {
-    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A Unix listener whose backlog is full would keep it waiting. */
+    int flags = address->storage.ss_family == AF_UNIX ? SOCK_NONBLOCK : 0;
+    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd < 0)
         return -errno;
     int error =
@@ -55,25 +58,30 @@ static int address_of_name(const struct endpoint *endpoint, struct address *ret,
 int endpoint_socket_address(const struct endpoint *endpoint, struct address *ret,
                             char error[static ENDPOINT_SOCKET_ERROR_BYTES])
 {
-    char text[ENDPOINT_TEXT_BYTES];
     int failed = address_of_endpoint(endpoint, ret);
 
     if (failed == -ENOENT)
         return address_of_name(endpoint, ret, error);
-    if (failed) {
-        endpoint_format(endpoint, text);
-        snprintf(error, ENDPOINT_SOCKET_ERROR_BYTES,
-                 "%s: the load tester connects to tcp, unix, vsock and vsock-mux endpoints", text);
-    }
+    if (failed)
+        snprintf(error, ENDPOINT_SOCKET_ERROR_BYTES, "%s", strerror(-failed));
     return failed;
 }
 
-/* A socket file that nobody serves any more is removed. */
+bool endpoint_socket_serves(const struct endpoint *endpoint)
+{
+    return endpoint->kind == ENDPOINT_TCP || endpoint->kind == ENDPOINT_UNIX ||
+           endpoint->kind == ENDPOINT_VSOCK || endpoint->kind == ENDPOINT_VSOCK_MUX;
+}
+
+/* A socket file that nobody serves any more is removed. connect(2) to a file that is no socket says
+ * ECONNREFUSED, too. */
 static void remove_stale(const struct address *address)
 {
     const struct sockaddr_un *file = (const struct sockaddr_un *)&address->storage;
+    struct stat found;
 
     if (address->storage.ss_family == AF_UNIX && file->sun_path[0] &&
+        lstat(file->sun_path, &found) == 0 && S_ISSOCK(found.st_mode) &&
         try_connect(address) == -ECONNREFUSED)
         unlink(file->sun_path);
 }

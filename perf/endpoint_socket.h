@@ -16,3 +16,7 @@ int endpoint_socket_address(const struct endpoint *endpoint, struct address *ret
  * descriptor, or negative errno and a sentence in `error`. */
 int endpoint_socket_listen(const struct endpoint *endpoint, struct address *ret_bound,
                            char error[static ENDPOINT_SOCKET_ERROR_BYTES]);
+
+/* Can it be connected to and listened on here? Else ENDPOINT_SOCKET_KINDS is what to say. */
+bool endpoint_socket_serves(const struct endpoint *endpoint);
+#define ENDPOINT_SOCKET_KINDS "give a tcp, unix, vsock or vsock-mux endpoint"

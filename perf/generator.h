@@ -1,13 +1,12 @@
 /* A generator: one thread that makes load, with a ring and connections of its own.
  *
- *   PREPARING --all connections are open--> READY --start--> RUNNING --end--> DRAINING --> CLOSING
- * --> done
+ *   PREPARING --all are open, or failed--> READY --start--> RUNNING --end--> DRAINING --> CLOSING
  *
  *   PREPARING  opens its connections (stream, rr, idle)
  *   READY      waits for the other generators
  *   RUNNING    warms up, then measures
  *   DRAINING   plans nothing new; waits for answers, DRAIN_NS at most
- *   CLOSING    ends its connections
+ *   CLOSING    ends its connections, and then itself
  *
  * Latency counts from when a request was planned to be sent: in an open loop from its place in the
  * schedule, however late it went out, so that a server that stalls cannot hide the requests that it
@@ -17,9 +16,8 @@
 
 #include "config/address.h"
 #include "perf/result.h"
-#include "ring/ring.h"
+#include "perf/timeline.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #define GENERATOR_DRAIN_NS UINT64_C(2000000000)
@@ -47,15 +45,11 @@ struct load {
 
     atomic_uint ready;             /* generators that have prepared */
     atomic_uint_fast64_t start_ns; /* of the warm-up; 0: not yet */
-
-    pthread_mutex_t mutex;
-    struct result_interval *intervals; /* under the mutex; interval_max of them */
-    struct histogram *interval_latency;
-    size_t interval_max;
-    size_t interval_count; /* so far */
+    struct timeline timeline;
 };
 
 struct tally {
+    const char *engine; /* of its ring; NULL: it has none */
     uint64_t completed;
     uint64_t bytes_up;
     uint64_t bytes_down;
@@ -68,9 +62,9 @@ struct tally {
     double cpu_system_s;
     double measured_s;
     uint64_t dropped;                /* planned, but the queue of what is planned was full */
-    unsigned opened;                 /* connections that were open when the load began */
-    int error;                       /* the first one, negative errno; 0: none */
-    char problem[RESULT_TEXT_BYTES]; /* what of it ends the run, in words; "": nothing */
+    uint64_t opened;                 /* connections */
+    int error;                       /* the generator itself failed: negative errno; 0: no */
+    char problem[RESULT_TEXT_BYTES]; /* what went wrong first; "": nothing */
 };
 
 struct generator {

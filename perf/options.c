@@ -3,7 +3,9 @@
 
 #include "config/units.h"
 #include "perf/command.h"
+#include "perf/endpoint_socket.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -38,7 +40,7 @@ static int read_number(const char *option, const char *text, uint64_t min, uint6
 
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (errno || *end || end == text || *text == '-' || number < min || number > max)
+    if (errno || *end || !isdigit((unsigned char)*text) || number < min || number > max)
         return fail("--%s %s: give a number from %llu to %llu", option, text,
                     (unsigned long long)min, (unsigned long long)max);
     *ret = number;
@@ -76,8 +78,9 @@ static int read_rate(const char *text, double *ret)
 {
     char *end;
     double rate = strtod(text, &end);
+    bool decimal = strspn(text, "0123456789.e") == strlen(text);
 
-    if (*end || end == text || !(rate >= 0) || rate > 1e9)
+    if (*end || end == text || !decimal || !(rate >= 0) || rate > 1e9)
         return fail("--rate %s: give a number a second, 0 for a closed loop", text);
     *ret = rate;
     return 0;
@@ -200,6 +203,8 @@ static int complete(struct run_options *options)
     options->mode = mode_of(load);
     if (paced && (options->mode <= LOAD_STREAM_BOTH || options->mode == LOAD_IDLE))
         return fail("--rate goes with rr, crr and churn");
+    if (!paced && load->arrival[0])
+        return fail("--arrival goes with --rate");
     if (load->duration_ns == 0)
         return fail("--duration must be longer than 0");
     if (load->threads > load->connections)
@@ -208,8 +213,10 @@ static int complete(struct run_options *options)
         snprintf(load->arrival, sizeof(load->arrival), "closed");
     else if (!load->arrival[0])
         snprintf(load->arrival, sizeof(load->arrival), "constant");
+    if (load->depth && options->mode != LOAD_RR)
+        return fail("--depth goes with rr");
     if (load->depth == 0)
-        load->depth = paced ? OPEN_LOOP_DEPTH : 1;
+        load->depth = paced && options->mode == LOAD_RR ? OPEN_LOOP_DEPTH : 1;
     if (options->mode > LOAD_STREAM_BOTH)
         load->direction[0] = '\0';
     return 0;
@@ -245,6 +252,8 @@ int run_options_read(int argc, char **argv, struct run_options *ret)
         fprintf(stderr, "vsluice-load: %s\n", error);
         return EX_USAGE;
     }
+    if (!endpoint_socket_serves(&options.endpoint))
+        return fail("%s: " ENDPOINT_SOCKET_KINDS, argv[optind]);
     snprintf(options.load.endpoint, sizeof(options.load.endpoint), "%.*s",
              (int)sizeof(options.load.endpoint) - 1, argv[optind]);
     int status = complete(&options);

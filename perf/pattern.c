@@ -25,7 +25,14 @@ void pattern_init(void)
 void pattern_start(struct pattern *pattern, uint64_t seed, uint64_t stream,
                    enum pattern_direction direction)
 {
-    pattern->position = (uint32_t)(mix(seed ^ mix(stream * 2 + direction)) % PATTERN_BYTES);
+    *pattern = (struct pattern){
+        .position = (uint32_t)(mix(seed ^ mix(stream * 2 + direction)) % PATTERN_BYTES),
+    };
+}
+
+void pattern_start_unchecked(struct pattern *pattern)
+{
+    *pattern = (struct pattern){.still = true};
 }
 
 const char *pattern_next(const struct pattern *pattern, size_t length, size_t *ret_length)
@@ -38,7 +45,8 @@ const char *pattern_next(const struct pattern *pattern, size_t length, size_t *r
 
 void pattern_advance(struct pattern *pattern, size_t length)
 {
-    pattern->position = (uint32_t)((pattern->position + length) % PATTERN_BYTES);
+    if (!pattern->still)
+        pattern->position = (uint32_t)((pattern->position + length) % PATTERN_BYTES);
 }
 
 bool pattern_check(struct pattern *pattern, const char *bytes, size_t length)

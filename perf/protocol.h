@@ -1,15 +1,20 @@
 /* What the initiator of a load connection says first, and how the server answers: one server serves
  * every mode.
  *
- *   initiator: "VSLL" version(2) mode(1) flags(1) seed(8) stream(8) request(4) response(4) little
- * endian server:    "VSLL" version(2) status(2)
+ *   initiator: "VSLL" version(2) mode(1) flags(1) seed(8) stream(8) request(4) response(4)
+ *   server:    "VSLL" version(2) status(2)
+ *
+ * numbers little endian;
  *
  * then, by mode:
  *   UP    the initiator sends a stream until end-of-file
  *   DOWN  the server sends a stream until the initiator closes
  *   BOTH  both at once
  *   RR    requests of `request` bytes, each answered by `response` bytes; with PROTOCOL_ONCE the
- * server closes after the first answer
+ *         server closes after the first answer
+ *
+ * A server that was asked to verify, and found wrong bytes, ends its stream with a second answer,
+ * PROTOCOL_WRONG_BYTES. An initiator needs not look for it: it is not what was to come.
  */
 #pragma once
 
@@ -35,6 +40,7 @@ enum protocol_status {
     PROTOCOL_WELCOME,
     PROTOCOL_WRONG_VERSION,
     PROTOCOL_WRONG_HEADER,
+    PROTOCOL_WRONG_BYTES,
 };
 
 struct protocol_header {

@@ -38,6 +38,7 @@ struct result_environment {
     char cpu[RESULT_TEXT_BYTES];    /* model name */
     char host[RESULT_TEXT_BYTES];
     char version[64]; /* of vsluice-load */
+    char engine[32];  /* of its rings: io_uring, or epoll where that is refused */
     unsigned cpus;
     char started[32]; /* ISO 8601, UTC */
 };

@@ -36,6 +36,7 @@ static const struct result_field environment[] = {
     FIELD(struct result_environment, cpus, "cpus", FIELD_UNSIGNED),
     FIELD(struct result_environment, host, "host", FIELD_TEXT),
     FIELD(struct result_environment, version, "version", FIELD_TEXT),
+    FIELD(struct result_environment, engine, "engine", FIELD_TEXT),
     FIELD(struct result_environment, started, "started", FIELD_TEXT),
 };
 const struct result_field_table result_environment_fields = TABLE(environment);

@@ -1,6 +1,7 @@
 /* vsluice-load run: generators, the progress line, the result and its validity. */
 #include "perf/clock.h"
 #include "perf/command.h"
+#include "perf/descriptors.h"
 #include "perf/endpoint_socket.h"
 #include "perf/options.h"
 #include "perf/pattern.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <sysexits.h>
@@ -26,27 +26,16 @@
 #define START_DELAY_NS UINT64_C(5000000)
 #define POLL_NS        10000000
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int enough_descriptors(unsigned connections)
 {
-    struct rlimit limit;
+    uint64_t limit = descriptors_raise_limit();
 
-    raise_descriptor_limit();
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= connections + UINT64_C(32))
+    if (limit >= connections + UINT64_C(32))
         return 0;
     fprintf(stderr,
             "vsluice-load run: --connections %u: the limit of open files is %" PRIu64
             ": raise it ('ulimit -Hn')\n",
-            connections, (uint64_t)limit.rlim_cur);
+            connections, limit);
     return EX_OSERR;
 }
 
@@ -139,10 +128,9 @@ static void rate_text(double per_second, char text[static 32])
 }
 
 /* One line a second; on a terminal it replaces the one before. */
-static void show_interval(const struct load *load, size_t index, bool terminal)
+static void show_interval(const struct load *load, const struct result_interval *interval,
+                          bool terminal)
 {
-    const struct result_interval *interval = &load->intervals[index];
-    const struct histogram *latency = &load->interval_latency[index];
     double left_s = (double)load->options.duration_ns / 1e9 - interval->at_s;
     char rate[32];
     char bytes[32];
@@ -152,10 +140,9 @@ static void show_interval(const struct load *load, size_t index, bool terminal)
     fprintf(stderr,
             "%s%6.1f s  %9s/s  %9sB/s  p50 %8.1f us  p99 %8.1f us  errors %" PRIu64
             "  left %.0f s%s",
-            terminal ? "\r\033[K" : "", interval->at_s, rate, bytes,
-            (double)histogram_percentile(latency, 50) / 1e3,
-            (double)histogram_percentile(latency, 99) / 1e3, interval->errors,
-            left_s > 0 ? left_s : 0, terminal ? "" : "\n");
+            terminal ? "\r\033[K" : "", interval->at_s, rate, bytes, (double)interval->p50_ns / 1e3,
+            (double)interval->p99_ns / 1e3, interval->errors, left_s > 0 ? left_s : 0,
+            terminal ? "" : "\n");
     fflush(stderr);
 }
 
@@ -163,22 +150,22 @@ static void show_interval(const struct load *load, size_t index, bool terminal)
 static void conduct(struct load *load, struct threads *threads, bool progress)
 {
     bool terminal = isatty(STDERR_FILENO);
+    struct result_interval interval;
     unsigned joined = 0;
     size_t shown = 0;
+    bool over;
 
-    while (!threads_over(threads, &joined)) {
+    do {
+        over = threads_over(threads, &joined);
         if (atomic_load(&load->start_ns) == 0 && atomic_load(&load->ready) == threads->count)
             atomic_store(&load->start_ns, clock_ns() + START_DELAY_NS);
-        pthread_mutex_lock(&load->mutex);
-        /* The latest is shown when another generator may not add to it any more. */
-        if ((progress || terminal) && load->interval_count > shown + 1)
-            show_interval(load, shown++, terminal);
-        pthread_mutex_unlock(&load->mutex);
+        while ((progress || terminal) && timeline_read(&load->timeline, shown, &interval)) {
+            show_interval(load, &interval, terminal);
+            shown++;
+        }
         nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
-    }
-    if ((progress || terminal) && load->interval_count > shown)
-        show_interval(load, shown, terminal);
-    if (terminal)
+    } while (!over);
+    if (terminal && shown > 0)
         fputs("\n", stderr);
 }
 
@@ -193,6 +180,9 @@ static void add_errors(struct result_errors *into, const struct result_errors *f
 
 static void add_tally(struct result *result, const struct tally *tally)
 {
+    if (tally->engine)
+        snprintf(result->environment.engine, sizeof(result->environment.engine), "%s",
+                 tally->engine);
     result->completed += tally->completed;
     result->bytes_up += tally->bytes_up;
     result->bytes_down += tally->bytes_down;
@@ -205,20 +195,6 @@ static void add_tally(struct result *result, const struct tally *tally)
     histogram_merge(&result->first_byte, &tally->first_byte);
     histogram_merge(&result->schedule, &tally->schedule);
     add_errors(&result->errors, &tally->errors);
-}
-
-static int take_intervals(struct result *result, const struct load *load)
-{
-    result->intervals = calloc(load->interval_count + 1, sizeof(*result->intervals));
-    if (!result->intervals)
-        return -ENOMEM;
-    result->interval_count = load->interval_count;
-    for (size_t i = 0; i < load->interval_count; i++) {
-        result->intervals[i] = load->intervals[i];
-        result->intervals[i].p50_ns = histogram_percentile(&load->interval_latency[i], 50);
-        result->intervals[i].p99_ns = histogram_percentile(&load->interval_latency[i], 99);
-    }
-    return 0;
 }
 
 /* Was it the generator that was measured? */
@@ -239,6 +215,8 @@ static void judge(struct result *result, const struct threads *threads)
                               i, share * 100);
         dropped += tally->dropped;
     }
+    if (result->seconds == 0)
+        result_invalidate(result, "nothing was measured: the run ended before its warm-up did");
     if (late_ns > SCHEDULE_ERROR_NS_MAX)
         result_invalidate(result,
                           "the schedule was missed: p99.9 of actual minus planned send time is "
@@ -251,78 +229,112 @@ static void judge(struct result *result, const struct threads *threads)
                           dropped);
 }
 
-static int status_of(const struct result *result, bool opened)
+static int generator_error(const struct threads *threads)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < threads->count && error == 0; i++)
+        error = threads->generators[i].tally->error;
+    return error;
+}
+
+static int status_of(const struct result *result, const struct threads *threads)
 {
     const struct result_errors *errors = &result->errors;
 
     if (errors->verify)
         return EX_DATAERR;
-    if (errors->connect || !opened)
+    if (generator_error(threads))
+        return EX_OSERR;
+    if (errors->connect)
         return EX_UNAVAILABLE;
-    if (result_errors_total(errors))
-        return EX_IOERR;
-    return result->valid ? EX_OK : EX_TEMPFAIL;
+    return result_errors_total(errors) ? EX_IOERR : EX_OK;
 }
 
-static void tell_errors(const struct threads *threads, const char *endpoint)
+/* One line: what went wrong first. */
+static void tell_problem(const struct result *result, const struct threads *threads)
 {
-    for (unsigned i = 0; i < threads->count; i++) {
-        const struct tally *tally = threads->generators[i].tally;
-        if (!tally->error)
-            continue;
-        fprintf(stderr, "vsluice-load: %s: %s\n", endpoint,
-                tally->problem[0] ? tally->problem : strerror(-tally->error));
+    const char *endpoint = result->options.endpoint;
+    int error = generator_error(threads);
+
+    if (error) {
+        command_ring_error("no load can be made", error);
         return;
     }
+    for (unsigned i = 0; i < threads->count; i++)
+        if (threads->generators[i].tally->problem[0]) {
+            fprintf(stderr, "vsluice-load: %s: %s\n", endpoint,
+                    threads->generators[i].tally->problem);
+            return;
+        }
+    if (result->errors.timeout)
+        fprintf(stderr,
+                "vsluice-load: %s: requests without an answer within %g s of the end: %" PRIu64
+                "\n",
+                endpoint, (double)GENERATOR_DRAIN_NS / 1e9, result->errors.timeout);
+}
+
+static int write_hgrm(const struct histogram *latency, const char *path)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+    int error = file ? histogram_write_hgrm(latency, file) : -errno;
+
+    if (file && fclose(file) != 0 && error == 0)
+        error = -errno;
+    if (error == 0)
+        error = result_write_file(path, text, bytes);
+    free(text);
+    return error;
+}
+
+static int tell_unwritten(const char *path, int error)
+{
+    if (error == 0)
+        return EX_OK;
+    fprintf(stderr, "vsluice-load: %s cannot be written: %s\n", path, strerror(-error));
+    return EX_CANTCREAT;
+}
+
+static int print_summary(const struct result *result)
+{
+    result_print(result, stdout);
+    return tell_unwritten("standard output", fflush(stdout) == 0 ? 0 : -errno);
 }
 
 static int write_files(const struct run_options *options, const struct result *result)
 {
-    int status = 0;
-
-    if (options->json) {
-        int error = result_write_json(result, options->json);
-        if (error < 0) {
-            fprintf(stderr, "vsluice-load: %s cannot be written: %s\n", options->json,
-                    strerror(-error));
-            status = EX_CANTCREAT;
-        }
-    }
-    if (options->hgrm) {
-        FILE *file = fopen(options->hgrm, "we");
-        bool written = file && histogram_write_hgrm(&result->latency, file) == 0;
-        if (file && fclose(file) != 0)
-            written = false;
-        if (!written) {
-            fprintf(stderr, "vsluice-load: %s cannot be written: %s\n", options->hgrm,
-                    strerror(errno));
-            status = EX_CANTCREAT;
-        }
-    }
-    return status;
+    int summary = print_summary(result);
+    int json = options->json
+                   ? tell_unwritten(options->json, result_write_json(result, options->json))
+                   : EX_OK;
+    int hgrm = options->hgrm
+                   ? tell_unwritten(options->hgrm, write_hgrm(&result->latency, options->hgrm))
+                   : EX_OK;
+    return summary ? summary : json ? json : hgrm;
 }
 
 static int conclude(const struct run_options *options, struct load *load, struct threads *threads,
                     struct result *result)
 {
-    bool opened = false;
-
     snprintf(result->label, sizeof(result->label), "%s", options->label);
     result->options = options->load;
     result->valid = true;
-    for (unsigned i = 0; i < threads->count; i++) {
+    for (unsigned i = 0; i < threads->count; i++)
         add_tally(result, threads->generators[i].tally);
-        opened |=
-            threads->generators[i].tally->opened > 0 || threads->generators[i].tally->completed > 0;
-    }
-    if (take_intervals(result, load) < 0)
+    result->intervals = timeline_intervals(&load->timeline, &result->interval_count);
+    if (!result->intervals)
         return EX_OSERR;
     judge(result, threads);
-    tell_errors(threads, options->load.endpoint);
-    result_print(result, stdout);
-    int status = status_of(result, opened);
+    tell_problem(result, threads);
+    int status = status_of(result, threads);
     int files = write_files(options, result);
-    return status ? status : files;
+    if (status)
+        return status;
+    if (files)
+        return files;
+    return result->valid ? EX_OK : EX_TEMPFAIL;
 }
 
 /* SIGINT and SIGTERM end a run early; what was measured so far is told. */
@@ -349,19 +361,13 @@ static int load_init(struct load *load, const struct run_options *options)
         .poisson = strcmp(options->load.arrival, "poisson") == 0,
         .mux = options->endpoint.kind == ENDPOINT_VSOCK_MUX,
         .mux_port = options->endpoint.port,
-        .interval_max = (size_t)(options->load.duration_ns / 1000000000 + 2),
     };
     if (endpoint_socket_address(&options->endpoint, &load->address, error) < 0) {
         fprintf(stderr, "vsluice-load: %s\n", error);
         return EX_UNAVAILABLE;
     }
-    pthread_mutex_init(&load->mutex, NULL);
-    load->intervals = calloc(load->interval_max, sizeof(*load->intervals));
-    load->interval_latency = calloc(load->interval_max, sizeof(*load->interval_latency));
-    if (!load->intervals || !load->interval_latency)
+    if (timeline_init(&load->timeline, options->load.threads, options->load.duration_ns) < 0)
         return EX_OSERR;
-    for (size_t i = 0; i < load->interval_max; i++)
-        histogram_init(&load->interval_latency[i]);
     load->stop = take_signals();
     return load->stop < 0 ? EX_OSERR : 0;
 }
@@ -371,9 +377,7 @@ static void load_deinit(struct load *load, struct threads *threads)
     for (unsigned i = 0; i < threads->count; i++)
         free(threads->generators[i].tally);
     free(threads->generators);
-    free(load->intervals);
-    free(load->interval_latency);
-    pthread_mutex_destroy(&load->mutex);
+    timeline_deinit(&load->timeline);
     close(load->stop);
 }
 

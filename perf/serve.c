@@ -1,11 +1,12 @@
 /* vsluice-load serve. */
 #include "config/units.h"
 #include "perf/command.h"
+#include "perf/descriptors.h"
 #include "perf/endpoint_socket.h"
 #include "perf/pattern.h"
 #include "perf/server.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,30 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define THREADS_MAX 64
 
+/* Where one thread cannot serve, none does. */
 static void *serve_thread(void *argument)
 {
     const struct server_options *options = argument;
     int error = server_run(options);
 
-    if (error < 0)
-        fprintf(stderr, "vsluice-load: serving ended: %s\n", strerror(-error));
-    return (void *)(intptr_t)error;
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (error < 0) {
+        command_ring_error("serving ended", error);
+        kill(getpid(), SIGTERM);
     }
+    return (void *)(intptr_t)error;
 }
 
 /* Until SIGTERM or SIGINT. */
@@ -76,6 +69,10 @@ static int listen_and_serve(const char *text, struct server_options *options, un
         fprintf(stderr, "vsluice-load: %s\n", error);
         return EX_USAGE;
     }
+    if (!endpoint_socket_serves(&endpoint)) {
+        fprintf(stderr, "vsluice-load serve: %s: " ENDPOINT_SOCKET_KINDS "\n", text);
+        return EX_USAGE;
+    }
     options->listener = endpoint_socket_listen(&endpoint, &address, error);
     if (options->listener < 0) {
         fprintf(stderr, "vsluice-load: %s\n", error);
@@ -90,6 +87,15 @@ static int listen_and_serve(const char *text, struct server_options *options, un
     if (address_transport(&address) == TRANSPORT_UNIX && strncmp(bound, "unix:/", 6) == 0)
         unlink(bound + 5);
     return status;
+}
+
+/* 0: it is no number. */
+static unsigned long read_threads(const char *text)
+{
+    char *end;
+    unsigned long threads = strtoul(text, &end, 10);
+
+    return *end || !isdigit((unsigned char)*text) ? 0 : threads;
 }
 
 int serve_command(int argc, char **argv)
@@ -107,7 +113,7 @@ int serve_command(int argc, char **argv)
     optind = 1;
     while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (name == 't')
-            threads = strtoul(optarg, NULL, 10);
+            threads = read_threads(optarg);
         else if (name != 'a' && name != 's')
             return command_usage(argv[0]);
         else if (duration_parse(optarg, name == 'a' ? &options.stall_after_ns : &options.stall_ns) <
@@ -122,7 +128,7 @@ int serve_command(int argc, char **argv)
         return command_usage(argv[0]);
     }
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    descriptors_raise_limit();
     pattern_init();
     return listen_and_serve(argv[optind], &options, (unsigned)threads);
 }

@@ -316,7 +316,7 @@ Test(perf_result, every_member_is_required)
         json_decref(copy);
         json_decref(json);
     }
-    cr_expect_eq(refused, 14 + 15 + 6 + 2 + 5 + 4 + 3 * 6);
+    cr_expect_eq(refused, 14 + 15 + 7 + 2 + 5 + 4 + 3 * 6);
 }
 
 Test(perf_result, wrong_values_are_named)

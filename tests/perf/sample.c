@@ -38,6 +38,7 @@ static void fill_words(struct result *result, const char *label, uint64_t seed)
         .cpu = "AMD EPYC 7B13",
         .host = "lab1",
         .version = "0.1.0",
+        .engine = "io_uring",
         .cpus = 8,
         .started = "2026-01-02T03:04:05Z",
     };
