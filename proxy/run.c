@@ -149,17 +149,18 @@ static void stop(struct stopping *stopping, struct workers *workers, struct open
 {
     char sessions[WORKERS_LOAD_BYTES];
 
-    workers_load_format(workers, sessions);
     if (stopping->order == MAILBOX_ACCEPT) {
-        log_line("stopping: no longer listening, %s may finish", sessions);
         stopping->deadline_ns = clock_ns() + drain_timeout_ns;
         stopping->order = MAILBOX_DRAIN;
         openings_close(openings);
+        workers_drain(workers);
+        log_line("stopping: no longer listening, %s may finish",
+                 workers_load_format(workers, sessions));
     } else if (stopping->order == MAILBOX_DRAIN) {
-        log_line("stopping at once: %s are ended", sessions);
+        log_line("stopping at once: %s are ended", workers_load_format(workers, sessions));
         stopping->order = MAILBOX_END;
+        workers_command(workers, stopping->order);
     }
-    workers_command(workers, stopping->order);
 }
 
 static void drain_over(struct stopping *stopping, struct workers *workers)

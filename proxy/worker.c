@@ -180,6 +180,10 @@ static bool at_rest(struct worker *worker)
     if (worker->state <= WORKER_RUNNING)
         return false;
     bool stopped = listeners_stopped(worker);
+    if (stopped && !worker->deaf) {
+        worker->deaf = true;
+        workers_deaf(worker);
+    }
     if (sessions_count(&worker->sessions) > 0)
         return false;
     if (worker->state == WORKER_DRAINING && atomic_load(&worker->load) > 0)

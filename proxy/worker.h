@@ -44,6 +44,7 @@ struct worker {
 
     size_t sessions_max;
     bool refused; /* its ring could not be had */
+    bool deaf;    /* its listeners are closed, which has been told */
 
     struct mailbox mailbox; /* of any thread, as what follows */
     atomic_size_t load;     /* sessions, and parcels on their way to it */

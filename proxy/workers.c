@@ -16,6 +16,7 @@ struct worker_thread {
     pthread_t id;
     int error; /* of its start, or of its ring */
     bool started;
+    bool deaf;
     bool ended;
 };
 
@@ -23,7 +24,7 @@ struct workers {
     struct workers_options options;
     atomic_uint_fast64_t numbers;
     int ended_event;
-    pthread_mutex_t mutex; /* of what the threads tell: started, ended and error */
+    pthread_mutex_t mutex; /* of what the threads tell: started, deaf, ended, error */
     pthread_cond_t told;
     const char *engine_name;
     int engine_refusal;
@@ -219,6 +220,24 @@ void workers_command(struct workers *workers, enum mailbox_order order)
 {
     for (unsigned i = 0; i < workers->count; i++)
         mailbox_command(&workers->threads[i].worker.mailbox, order);
+}
+
+void workers_drain(struct workers *workers)
+{
+    workers_command(workers, MAILBOX_DRAIN);
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        while (!workers->threads[i].deaf && !workers->threads[i].ended)
+            pthread_cond_wait(&workers->told, &workers->mutex);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+void workers_deaf(struct worker *worker)
+{
+    struct worker_thread *thread =
+        (void *)((char *)worker - offsetof(struct worker_thread, worker));
+
+    tell(thread, &thread->deaf, 0);
 }
 
 const char *workers_engine_name(const struct workers *workers)

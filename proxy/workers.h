@@ -46,12 +46,18 @@ const char *workers_load_format(const struct workers *workers,
 
 void workers_command(struct workers *workers, enum mailbox_order order);
 
+/* MAILBOX_DRAIN, and waits until nobody listens any more. */
+void workers_drain(struct workers *workers);
+
 /* What the rings run on: for the word at the start. */
 const char *workers_engine_name(const struct workers *workers);
 int workers_engine_refusal(const struct workers *workers);
 
 /* None may run any more. *ret_totals: of all. */
 void workers_free(struct workers *workers, struct sessions_totals *ret_totals);
+
+/* Of a worker's thread: its listeners are closed. */
+void workers_deaf(struct worker *worker);
 
 /* Of a worker's thread: whom a new connection is for. */
 struct worker *workers_choose(struct workers *workers, struct worker *self);

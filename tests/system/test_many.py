@@ -235,7 +235,7 @@ class Descriptors(harness.TestCase):
         new = self.knock(proxy.endpoint)
         # An accept that was under way may have the old limit: a session that finds no descriptor for its target.
         time.sleep(0.2 * SLOWNESS)
-        new += [self.dial(proxy.endpoint) for _ in range(20)]
+        new += [sock for _ in range(20) for sock in self.knock(proxy.endpoint)]
         self.starved(proxy)
         for initiator, target in old:
             initiator.sendall(b'still')
