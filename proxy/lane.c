@@ -88,7 +88,7 @@ void lane_go_on(struct lane *lane)
     if (lane->state == LANE_RECEIVING && lane_bulk_wanted(lane))
         lane_bulk_choose(lane);
     if (lane->state == LANE_RECEIVING && lane->way != ROUTE_LANE_SMALL)
-        lane_bulk_move(lane);
+        lane_bulk_wait(lane);
     else
         lane_receive(lane);
 }
@@ -412,10 +412,7 @@ void lane_start(struct lane *lane)
 {
     lane->state = LANE_RECEIVING;
     lane->way = ROUTE_LANE_SMALL;
-    if (lane_bulk_wanted(lane))
-        lane_bulk_start(lane);
-    else
-        lane_receive(lane);
+    lane_go_on(lane);
 }
 
 void lane_deinit(struct lane *lane)

@@ -10,14 +10,15 @@
  *   copy    the same through a borrowed buffer
  *
  * In `auto` a lane begins small. LANE_FULL_MIN receives in a row that filled their buffer make it
- * move in bulk: splice where the source is TCP, else copy. LANE_QUIET_MAX waits in a row that
+ * move in bulk: splice between TCP and Unix sockets, else copy. LANE_QUIET_MAX waits in a row that
  * brought less than a buffer each make it small again. It changes its way only while it holds
  * nothing, so nothing is reordered; a bulk lane borrows as it begins to move and gives back when it
  * holds nothing, and where nothing can be borrowed it receives one buffer as a small lane does.
  *
- * What a lane holds is bounded: LANE_BULK_BYTES in bulk; small, LANE_BUFFERS_MAX and what the
- * kernel ran ahead before it was stopped. A slow reader slows its writer and nothing else. In one
- * turn of the ring a bulk lane moves LANE_TURN_BYTES at most; then the others have theirs.
+ * What a lane holds is bounded: LANE_PIPE_BYTES or LANE_COPY_BYTES in bulk; small, LANE_BUFFERS_MAX
+ * and what the kernel ran ahead before it was stopped. A slow reader slows its writer and nothing
+ * else. A bulk lane that has moved LANE_TURN_BYTES in a turn of the ring takes up no more; then
+ * the others have theirs.
  */
 #pragma once
 
@@ -26,14 +27,17 @@
 /* Of the receive buffers of a worker. */
 #define LANE_BUFFER_BYTES (16 * 1024)
 
-/* A pipe of 64 pages; a buffer that stays in the second-level cache. */
-#define LANE_BULK_BYTES (256 * 1024)
+/* The largest pipe that anybody may have: a quarter of it costs half as much again. A buffer that
+ * stays in the second-level cache. What has been begun when the budget of a turn is used up is
+ * finished. */
+#define LANE_PIPE_BYTES (1024 * 1024)
+#define LANE_COPY_BYTES (256 * 1024)
 #define LANE_TURN_BYTES (256 * 1024)
 
 #define LANE_LIMITS                                                       \
     {                                                                     \
-        .buffer_bytes = LANE_BUFFER_BYTES, .bulk_bytes = LANE_BULK_BYTES, \
-        .turn_bytes = LANE_TURN_BYTES                                     \
+        .buffer_bytes = LANE_BUFFER_BYTES, .pipe_bytes = LANE_PIPE_BYTES, \
+        .copy_bytes = LANE_COPY_BYTES, .turn_bytes = LANE_TURN_BYTES      \
     }
 
 #define LANE_BUFFERS_MAX 4

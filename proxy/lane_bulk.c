@@ -51,10 +51,10 @@ bool lane_bulk_wanted(struct lane *lane)
     }
 }
 
-/* Splice to vsock copies, as does splice from anything but TCP. */
+/* From vsock, and to it, splice copies. */
 void lane_bulk_choose(struct lane *lane)
 {
-    bool splices = lane_source(lane)->transport == TRANSPORT_TCP &&
+    bool splices = lane_source(lane)->transport != TRANSPORT_VSOCK &&
                    lane_sink(lane)->transport != TRANSPORT_VSOCK;
 
     lane->way = (uint8_t)policy_of(lane);
@@ -72,10 +72,18 @@ void lane_bulk_give_back(struct lane *lane)
     lane->bulk = NULL;
 }
 
+/* At once. */
+static size_t bulk_bytes(struct lane *lane)
+{
+    const struct lane_limits *limits = limits_of(lane);
+
+    return lane->way == ROUTE_LANE_SPLICE ? limits->pipe_bytes : limits->copy_bytes;
+}
+
 static ssize_t fill(struct lane *lane)
 {
     struct pool_item *item = lane->bulk;
-    size_t bytes = limits_of(lane)->bulk_bytes;
+    size_t bytes = bulk_bytes(lane);
     int fd = lane_source(lane)->fd;
 
     if (lane->way == ROUTE_LANE_SPLICE)
@@ -109,6 +117,9 @@ static bool is_empty(const struct lane *lane)
     return lane->way == ROUTE_LANE_SPLICE ? item->pipe.bytes == 0 : item->offset == item->length;
 }
 
+static void move(struct lane *lane, bool readable);
+
+/* result: of a poll, or 0 of a yield. */
 static void go_on(struct ring_op *op, int result, unsigned flags)
 {
     struct lane *lane = (void *)((char *)op - offsetof(struct lane, receive));
@@ -121,18 +132,22 @@ static void go_on(struct ring_op *op, int result, unsigned flags)
     else if (lane->state == LANE_DISCARDING)
         lane_receive(lane);
     else
-        lane_bulk_move(lane);
+        move(lane, result > 0);
 }
 
-static void wait_readable(struct lane *lane)
+void lane_bulk_wait(struct lane *lane)
 {
     ring_poll(ring_of(lane), &lane->receive, go_on, lane_source(lane)->fd, POLLIN);
 }
 
-void lane_bulk_start(struct lane *lane)
+static void become_small(struct lane *lane)
 {
-    lane_bulk_choose(lane);
-    wait_readable(lane);
+    lane->way = ROUTE_LANE_SMALL;
+    lane->full = 0;
+    lane->few = 0;
+    lane->much = false;
+    lane_session(lane)->sessions->totals.ways++;
+    lane_receive(lane);
 }
 
 /* Nothing is held, and the source has nothing now. */
@@ -142,16 +157,19 @@ static void wait_for_source(struct lane *lane)
     lane->state = LANE_RECEIVING;
     lane->quiet = lane->moved < limits_of(lane)->buffer_bytes ? (uint8_t)(lane->quiet + 1) : 0;
     lane->moved = 0;
-    if (policy_of(lane) == ROUTE_LANE_AUTO && lane->quiet >= LANE_QUIET_MAX) {
-        lane->way = ROUTE_LANE_SMALL;
-        lane->full = 0;
-        lane->few = 0;
-        lane->much = false;
-        lane_session(lane)->sessions->totals.ways++;
-        lane_receive(lane);
-        return;
-    }
-    wait_readable(lane);
+    if (policy_of(lane) == ROUTE_LANE_AUTO && lane->quiet >= LANE_QUIET_MAX)
+        become_small(lane);
+    else
+        lane_bulk_wait(lane);
+}
+
+/* Where every pipe or buffer is borrowed. */
+static void do_without(struct lane *lane)
+{
+    if (policy_of(lane) == ROUTE_LANE_AUTO)
+        become_small(lane);
+    else
+        lane_receive_one(lane);
 }
 
 /* All that is held has gone, or the sink takes no more now: then false, and the lane is seen to. */
@@ -172,11 +190,11 @@ static bool send_held(struct lane *lane)
 
 /* The source gave nothing. splice(2) says end-of-file, or that there is nothing although the socket
  * is readable, where TCP's urgent mark stands: a receive passes it, and tells the two apart. */
-static void source_is_empty(struct lane *lane, int result, bool asked_before)
+static void source_is_empty(struct lane *lane, int result, bool readable)
 {
     bool splices = lane->way == ROUTE_LANE_SPLICE;
 
-    if (result == -EAGAIN && (!splices || asked_before)) {
+    if (result == -EAGAIN && (!splices || !readable)) {
         wait_for_source(lane);
         return;
     }
@@ -188,17 +206,16 @@ static void source_is_empty(struct lane *lane, int result, bool asked_before)
 }
 
 /* A source that gave less than was asked for has no more now, as a rule: waiting for it finds out
- * for less than asking again. */
-void lane_bulk_move(struct lane *lane)
+ * for less than asking again. readable: it has just been told to be, and not been asked since. */
+static void move(struct lane *lane, bool readable)
 {
     size_t budget = limits_of(lane)->turn_bytes;
     bool exhausted = false;
-    bool asked_before = lane->bulk != NULL;
 
     if (!lane->bulk)
         lane->bulk = pool_take(pool_of(lane), kind_of(lane));
     if (!lane->bulk) {
-        lane_receive_one(lane);
+        do_without(lane);
         return;
     }
     for (;;) {
@@ -216,11 +233,16 @@ void lane_bulk_move(struct lane *lane)
         }
         ssize_t count = fill(lane);
         if (count <= 0) {
-            source_is_empty(lane, (int)count, asked_before);
+            source_is_empty(lane, (int)count, readable);
             return;
         }
-        asked_before = true;
+        readable = false;
         budget = (size_t)count < budget ? budget - (size_t)count : 0;
-        exhausted = (size_t)count < limits_of(lane)->bulk_bytes;
+        exhausted = (size_t)count < bulk_bytes(lane);
     }
+}
+
+void lane_bulk_move(struct lane *lane)
+{
+    move(lane, false);
 }

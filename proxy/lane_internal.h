@@ -26,8 +26,8 @@ void lane_receive_failed(struct lane *lane, int error);
 void lane_send_failed(struct lane *lane, int error);
 
 /* Splice and copy: waits for the source; and moves what there is. The session may be gone on
- * return. */
-void lane_bulk_start(struct lane *lane);
+ * return of the latter. */
+void lane_bulk_wait(struct lane *lane);
 void lane_bulk_move(struct lane *lane);
 
 /* Which way a lane that wants to move in bulk has. */

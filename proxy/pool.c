@@ -14,12 +14,12 @@ static void item_free(struct pool *pool, enum pool_kind kind, struct pool_item *
 
 static struct pool_item *item_new(struct pool *pool, enum pool_kind kind)
 {
-    size_t bytes = kind == POOL_BUFFER ? pool->item_bytes : 0;
+    size_t bytes = kind == POOL_BUFFER ? pool->item_bytes[kind] : 0;
     struct pool_item *item = malloc(sizeof(*item) + bytes);
 
     if (!item)
         return NULL;
-    if (kind == POOL_PIPE && ring_pipe_init(&item->pipe, pool->item_bytes) < 0) {
+    if (kind == POOL_PIPE && ring_pipe_init(&item->pipe, pool->item_bytes[kind]) < 0) {
         free(item);
         return NULL;
     }
@@ -60,9 +60,13 @@ static void review(struct ring_timer *timer)
     }
 }
 
-void pool_init(struct pool *pool, struct ring *ring, size_t item_bytes)
+void pool_init(struct pool *pool, struct ring *ring, size_t pipe_bytes, size_t buffer_bytes)
 {
-    *pool = (struct pool){.ring = ring, .item_bytes = item_bytes, .pipes_max = POOL_ITEMS_MAX};
+    *pool = (struct pool){
+        .ring = ring,
+        .item_bytes = {[POOL_PIPE] = pipe_bytes, [POOL_BUFFER] = buffer_bytes},
+        .pipes_max = POOL_ITEMS_MAX,
+    };
 }
 
 void pool_deinit(struct pool *pool)

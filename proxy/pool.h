@@ -34,13 +34,13 @@ struct pool_shelf {
 
 struct pool {
     struct ring *ring;
-    size_t item_bytes; /* that a pipe or a buffer holds */
+    size_t item_bytes[POOL_KINDS]; /* that one holds */
     unsigned pipes_max;
     struct pool_shelf shelves[POOL_KINDS];
     struct ring_timer review;
 };
 
-void pool_init(struct pool *pool, struct ring *ring, size_t item_bytes);
+void pool_init(struct pool *pool, struct ring *ring, size_t pipe_bytes, size_t buffer_bytes);
 
 /* Nothing may be borrowed. */
 void pool_deinit(struct pool *pool);

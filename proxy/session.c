@@ -27,7 +27,7 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
 void sessions_limit(struct sessions *sessions, const struct lane_limits *limits)
 {
     sessions->limits = *limits;
-    pool_init(&sessions->pool, sessions->ring, limits->bulk_bytes);
+    pool_init(&sessions->pool, sessions->ring, limits->pipe_bytes, limits->copy_bytes);
 }
 
 void sessions_deinit(struct sessions *sessions)

@@ -90,8 +90,8 @@ struct lane {
     bool ended;             /* end-of-file was read */
     bool lost;              /* some of its bytes could not be delivered */
     struct chain chain;     /* small: what it holds */
-    struct pool_item *bulk; /* splice, copy: what it holds; NULL: nothing */
     uint32_t moved;         /* splice, copy: bytes since it last waited for the source */
+    struct pool_item *bulk; /* splice, copy: what it holds; NULL: nothing */
     uint64_t bytes;         /* handed to the sink so far */
     struct ring_op receive; /* or waits until the source is readable */
     struct ring_op send;    /* or waits until the sink is writable */
@@ -105,11 +105,11 @@ struct session {
     uint64_t number;
     uint8_t state;
     uint8_t reason;
+    uint16_t retries; /* in a row, of what memory or buffers were lacking for */
     int error;
     struct dial *dial; /* while CONNECTING, and until it is at rest; else NULL */
     struct ring_timer timer;
-    struct ring_timer retry; /* of what memory or buffers were lacking for */
-    uint32_t retries;        /* in a row */
+    struct ring_timer retry; /* the next one */
     uint64_t delivered;      /* by both lanes, when discarding was last looked at */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
@@ -126,7 +126,8 @@ struct sessions_events {
 /* What lanes hold and move at most; tests make them small. */
 struct lane_limits {
     uint32_t buffer_bytes; /* of the ring's receive buffers */
-    uint32_t bulk_bytes;   /* through a pipe or a large buffer */
+    uint32_t pipe_bytes;   /* through a pipe */
+    uint32_t copy_bytes;   /* through a large buffer */
     uint32_t turn_bytes;   /* in one turn of the ring, before others have theirs */
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_PER_CHUNK 64
+#define CHUNK_BYTES ((size_t)64 * 1024) /* whole pages: what is left over costs each slot */
 
 struct slab_chunk {
     struct slab_chunk *next;
@@ -35,44 +35,53 @@ void slab_deinit(struct slab *slab)
         free(chunk);
     }
     slab->free = NULL;
+    slab->unused = 0;
 }
 
-static void push(struct slab *slab, void *memory)
+static size_t slots_per_chunk(const struct slab *slab)
 {
-    struct free_slot *slot = memory;
-    slot->next = slab->free;
-    slab->free = slot;
+    return (CHUNK_BYTES - sizeof(struct slab_chunk)) / slab->slot_bytes;
 }
 
-static void grow(struct slab *slab)
+static void *take_free(struct slab *slab)
 {
-    struct slab_chunk *chunk = malloc(sizeof(*chunk) + SLOTS_PER_CHUNK * slab->slot_bytes);
-    if (!chunk)
-        return;
-    chunk->next = slab->chunks;
-    slab->chunks = chunk;
-    for (size_t i = SLOTS_PER_CHUNK; i > 0; i--)
-        push(slab, chunk->slots + (i - 1) * slab->slot_bytes);
+    struct free_slot *slot = slab->free;
+
+    slab->free = slot->next;
+    return slot;
+}
+
+static void *take_unused(struct slab *slab)
+{
+    if (slab->unused == 0) {
+        struct slab_chunk *chunk = malloc(CHUNK_BYTES);
+        if (!chunk)
+            return NULL;
+        chunk->next = slab->chunks;
+        slab->chunks = chunk;
+        slab->unused = slots_per_chunk(slab);
+    }
+    size_t index = slots_per_chunk(slab) - slab->unused--;
+    return slab->chunks->slots + index * slab->slot_bytes;
 }
 
 void *slab_take(struct slab *slab)
 {
     if (slab->used == slab->max)
         return NULL;
-    if (!slab->free)
-        grow(slab);
-    struct free_slot *slot = slab->free;
+    void *slot = slab->free ? take_free(slab) : take_unused(slab);
     if (!slot)
         return NULL;
-    slab->free = slot->next;
     slab->used++;
-    memset(slot, 0, slab->slot_bytes);
-    return slot;
+    return memset(slot, 0, slab->slot_bytes);
 }
 
 void slab_give(struct slab *slab, void *slot)
 {
+    struct free_slot *free_slot = slot;
+
     assert(slab->used > 0);
     slab->used--;
-    push(slab, slot);
+    free_slot->next = slab->free;
+    slab->free = free_slot;
 }

@@ -1,5 +1,6 @@
-/* Slots of one size at addresses that never change, in a bounded number; memory is taken by the
- * chunk and kept until slab_deinit(). Free slots are reused last in, first out. */
+/* Slots of one size at addresses that never change, in a bounded number; address space is taken by
+ * the chunk, memory as slots are used, and both are kept until slab_deinit(). Free slots are reused
+ * last in, first out. */
 #pragma once
 
 #include <stddef.h>
@@ -7,7 +8,8 @@
 struct slab_chunk;
 
 struct slab {
-    struct slab_chunk *chunks;
+    struct slab_chunk *chunks; /* the latest first */
+    size_t unused;             /* slots at the end of the latest: never taken, no memory yet */
     void *free;
     size_t slot_bytes;
     size_t max;

@@ -7,13 +7,16 @@
 
 #define FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
+#define PIPE_DEFAULT_BYTES ((size_t)64 * 1024) /* pipe(7) */
+
 int ring_pipe_init(struct ring_pipe *pipe, size_t bytes)
 {
     int fds[2];
 
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    fcntl(fds[1], F_SETPIPE_SZ, (int)bytes);
+    while (fcntl(fds[1], F_SETPIPE_SZ, (int)bytes) < 0 && bytes > PIPE_DEFAULT_BYTES)
+        bytes /= 2;
     *pipe = (struct ring_pipe){.out = fds[0], .in = fds[1]};
     return 0;
 }

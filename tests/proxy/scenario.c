@@ -174,7 +174,8 @@ static struct lane_limits random_limits(struct random *random)
         return (struct lane_limits)LANE_LIMITS;
     return (struct lane_limits){
         .buffer_bytes = (uint32_t)random_between(random, 16, 4096),
-        .bulk_bytes = (uint32_t)random_between(random, 64, 16384),
+        .pipe_bytes = (uint32_t)random_between(random, 64, 16384),
+        .copy_bytes = (uint32_t)random_between(random, 64, 16384),
         .turn_bytes = (uint32_t)random_between(random, 64, 32768),
     };
 }
