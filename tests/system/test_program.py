@@ -95,13 +95,14 @@ class Commands(harness.TestCase):
             self.assertIn(word, text)
 
     FEATURES = ('multishot-accept', 'multishot-receive', 'buffer-rings', 'defer-taskrun')
+    OTHERS = ('no-sqarray', 'bundles', 'incremental-buffers', 'fixed-files')
 
     def features(self, wish):
         """What doctor says of each feature of io_uring."""
         text = self.vsluice('doctor', env={**os.environ, 'VSLUICE_RING': wish}).stdout
         if 'refused' in text:
             self.skipTest('needs io_uring')
-        return {name: re.search(rf'(?m)^ +{name} +(.*)$', text)[1] for name in (*self.FEATURES, 'no-sqarray')}
+        return {name: re.search(rf'(?m)^ +{name} +(.*)$', text)[1] for name in (*self.FEATURES, *self.OTHERS)}
 
     def test_doctor_tells_features(self):
         there = self.features('')
