@@ -128,6 +128,7 @@ static void receive(struct ring *ring, struct ring_op *op, enum ring_op_kind kin
                     ring_handler *handler, int fd, bool file)
 {
     struct flight *flight = arm(ring, op, kind, handler, fd);
+    ring->receives++;
     check_socket(flight);
     if (!file && flight->descriptor->kind == FAKE_FILE)
         fake_fail(ring->fake, "%s on descriptor %d, which is no socket", flight_name(kind), fd);

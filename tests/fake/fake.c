@@ -127,6 +127,11 @@ unsigned fake_turns(const struct fake *fake)
     return fake->ring.turns;
 }
 
+unsigned fake_receives(const struct fake *fake)
+{
+    return fake->ring.receives;
+}
+
 unsigned fake_descriptors(const struct fake *fake)
 {
     return fake->descriptors_open;

@@ -167,6 +167,9 @@ unsigned fake_injected(const struct fake *fake);
 /* Turns of the ring so far. */
 unsigned fake_turns(const struct fake *fake);
 
+/* Receives that the proxy has begun through the ring. */
+unsigned fake_receives(const struct fake *fake);
+
 /* Descriptors that the proxy holds. */
 unsigned fake_descriptors(const struct fake *fake);
 

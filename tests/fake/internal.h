@@ -89,6 +89,7 @@ struct ring {
     unsigned in_flight;
     bool turning;
     unsigned turns;
+    unsigned receives;   /* begun */
     unsigned turns_idle; /* since something last moved in the network */
     uint64_t now_ns;
     struct held *buffers; /* by number */

@@ -1,5 +1,6 @@
 /* What a living session does: whole streams between all kinds, bounded memory, nobody stalls
  * another, slots. */
+#include "proxy/lane.h"
 #include "tests/proxy/cases.h"
 
 static void expect_whole(enum fake_kind kind, enum world_target target)
@@ -28,6 +29,34 @@ Test(session_relay, whole_streams_between_all_kinds)
     for (unsigned kind = FAKE_TCP; kind <= FAKE_FILE; kind++)
         for (unsigned target = WORLD_TCP; target <= WORLD_MUX; target++)
             expect_whole((enum fake_kind)kind, (enum world_target)target);
+}
+
+/* Bursts and pauses make it small now and then; but nothing that it does in bulk is tried in vain
+ * and received all the same. */
+static void expect_bulk(enum fake_kind kind, enum world_target target)
+{
+    struct world world;
+    world_plain(&world);
+    struct world_session *session = world_add(&world, kind, target);
+
+    session->initiator_script = world_calm(session, SIDE_INITIATOR, 20000000);
+    session->initiator_script.room_from = 300000;
+    session->initiator_script.write_pause_ns_max = MS;
+    session->targets[0].script = world_calm(session, SIDE_TARGET, 0);
+    session->targets[0].script.room_to = 300000;
+    world_start(session);
+    world_run(&world, 100000 * MS);
+    expect_reason(session, REASON_DONE);
+    cr_assert_eq(world_target(session)->read, 20000000);
+    cr_expect_lt(fake_receives(world.fake), 20000000 / LANE_BUFFER_BYTES);
+    world_deinit(&world);
+}
+
+Test(session_relay, bulk_ways_do_not_receive_through_the_ring)
+{
+    expect_bulk(FAKE_TCP, WORLD_UNIX);
+    expect_bulk(FAKE_UNIX, WORLD_TCP);
+    expect_bulk(FAKE_VSOCK, WORLD_TCP);
 }
 
 /* The writer is stopped by the reader: what is under way is the sockets' room and one buffer. */
