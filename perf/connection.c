@@ -159,14 +159,9 @@ static void too_late(struct ring_timer *timer)
     finish(connection, connecting ? CONNECTION_REFUSED : CONNECTION_SILENT, -ETIMEDOUT);
 }
 
-static bool is_stream(const struct connection *connection)
-{
-    return connection->load->mode <= LOAD_STREAM_BOTH;
-}
-
 static void receive(struct connection *connection)
 {
-    if (!is_stream(connection))
+    if (!load_is_stream(connection->load))
         ring_receive_on(connection->ring, &connection->receive, received, connection->fd);
     else if (connection->state == CONNECTION_OPEN)
         ring_poll(connection->ring, &connection->receive, readable, connection->fd, POLLIN);
@@ -212,7 +207,7 @@ static void send_more(struct connection *connection)
 
     if (connection->send.in_flight || (length == 0 && connection->to_send == 0))
         return;
-    if (length == 0 && is_stream(connection)) {
+    if (length == 0 && load_is_stream(connection->load)) {
         send_stream(connection);
         return;
     }
@@ -325,7 +320,7 @@ static void take_load(struct connection *connection, const char *bytes, size_t l
         return;
     }
     connection->events->received(connection, length);
-    if (load->mode >= LOAD_RR)
+    if (!load_is_stream(load))
         take_answers(connection, length);
 }
 
@@ -341,7 +336,7 @@ static void take_welcome(struct connection *connection)
     }
     connection->state = CONNECTION_OPEN;
     connection->welcome = true;
-    if (is_stream(connection))
+    if (load_is_stream(connection->load))
         stream_prepare(connection->fd);
     ring_timer_disarm(connection->ring, &connection->deadline);
     connection->to_receive = connection->load->options.response;

@@ -48,6 +48,11 @@ struct load {
     struct timeline timeline;
 };
 
+static inline bool load_is_stream(const struct load *load)
+{
+    return load->mode <= LOAD_STREAM_BOTH;
+}
+
 struct tally {
     const char *engine; /* of its ring; NULL: it has none */
     uint64_t completed;

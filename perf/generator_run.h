@@ -51,7 +51,7 @@ static inline bool run_by_slots(const struct run *run)
 
 static inline bool run_is_stream(const struct run *run)
 {
-    return run->load->mode <= LOAD_STREAM_BOTH;
+    return load_is_stream(run->load);
 }
 
 static inline uint64_t run_now(const struct run *run)
