@@ -102,9 +102,11 @@ static ssize_t drain(struct lane *lane)
 
     if (lane->way == ROUTE_LANE_SPLICE)
         return ring_pipe_drain(&item->pipe, sink->fd_write);
-    if (sink->transport == TRANSPORT_VSOCK && length > LANE_VSOCK_SEND_BYTES_MAX)
-        length = LANE_VSOCK_SEND_BYTES_MAX;
-    ssize_t count = ring_socket_send_now(sink->fd_write, item->bytes + item->offset, length);
+    const char *bytes = item->bytes + item->offset;
+    ssize_t count = sink->transport == TRANSPORT_VSOCK
+                        ? ring_socket_send_pieces_now(sink->fd_write, bytes, length,
+                                                      LANE_VSOCK_SEND_BYTES_MAX)
+                        : ring_socket_send_now(sink->fd_write, bytes, length);
     if (count > 0)
         item->offset += (uint32_t)count;
     return count;

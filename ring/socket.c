@@ -59,6 +59,30 @@ ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length)
     return count < 0 ? -errno : count;
 }
 
+ssize_t ring_socket_send_pieces_now(int fd, const void *bytes, size_t length, size_t piece_bytes)
+{
+    struct mmsghdr messages[RING_SOCKET_PIECES_MAX] = {0};
+    struct iovec pieces[RING_SOCKET_PIECES_MAX];
+    const char *from = bytes;
+    unsigned count = 0;
+    ssize_t sent = 0;
+
+    for (; count < RING_SOCKET_PIECES_MAX && length > 0; count++) {
+        size_t piece = length < piece_bytes ? length : piece_bytes;
+        pieces[count] = (struct iovec){.iov_base = (char *)from, .iov_len = piece};
+        messages[count].msg_hdr.msg_iov = &pieces[count];
+        messages[count].msg_hdr.msg_iovlen = 1;
+        from += piece;
+        length -= piece;
+    }
+    int complete = sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (complete < 0)
+        return -errno;
+    for (int i = 0; i < complete; i++)
+        sent += messages[i].msg_len;
+    return sent;
+}
+
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
 {
     socklen_t length = sizeof(*ret);

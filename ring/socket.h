@@ -33,6 +33,12 @@ ssize_t ring_socket_receive_now(int fd, void *bytes, size_t length, int flags);
 /* send(2) of what there is room for, without SIGPIPE. -EAGAIN: none. */
 ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length);
 
+/* The same by one sendmmsg(2) of messages of at most piece_bytes each, for sockets that should not
+ * take more at a time. Ends where a message could not be sent whole, or after
+ * RING_SOCKET_PIECES_MAX. */
+#define RING_SOCKET_PIECES_MAX 16
+ssize_t ring_socket_send_pieces_now(int fd, const void *bytes, size_t length, size_t piece_bytes);
+
 /* getpeername(2). */
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length);
 

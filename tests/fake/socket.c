@@ -160,6 +160,22 @@ ssize_t ring_socket_send_now(int fd, const void *bytes, size_t length)
     return result;
 }
 
+ssize_t ring_socket_send_pieces_now(int fd, const void *bytes, size_t length, size_t piece_bytes)
+{
+    size_t sent = 0;
+
+    for (unsigned i = 0; i < RING_SOCKET_PIECES_MAX && sent < length; i++) {
+        size_t piece = length - sent < piece_bytes ? length - sent : piece_bytes;
+        ssize_t count = ring_socket_send_now(fd, (const char *)bytes + sent, piece);
+        if (count < 0)
+            return sent > 0 ? (ssize_t)sent : count;
+        sent += (size_t)count;
+        if ((size_t)count < piece)
+            break;
+    }
+    return (ssize_t)sent;
+}
+
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
 {
     struct descriptor *descriptor = connected(fd, "getpeername");

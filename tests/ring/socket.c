@@ -176,6 +176,49 @@ Test(socket, send_now_does_not_wait)
     }
 }
 
+/* Sockets that keep messages apart show the pieces. */
+Test(socket, send_pieces_now_sends_no_larger_piece)
+{
+    char bytes[4 * RING_SOCKET_PIECES_MAX + 1], got[sizeof(bytes)];
+    const size_t pieces[] = {4, 4, 2};
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)i;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    cr_assert_eq(ring_socket_send_pieces_now(pair[0], bytes, 10, 4), 10);
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        cr_assert_eq(read(pair[1], got, sizeof(got)), pieces[i]);
+        cr_assert_arr_eq(got, bytes + 4 * i, pieces[i]);
+    }
+    cr_assert_eq(ring_socket_send_pieces_now(pair[0], bytes, sizeof(bytes), 4), sizeof(bytes) - 1);
+    for (unsigned i = 0; i < RING_SOCKET_PIECES_MAX; i++) {
+        cr_assert_eq(read(pair[1], got, sizeof(got)), 4);
+        cr_assert_arr_eq(got, bytes + (size_t)4 * i, 4);
+    }
+    sockets_close_pair(pair);
+}
+
+Test(socket, send_pieces_now_does_not_wait)
+{
+    static char bytes[16 * 1024 * 1024];
+    const size_t piece = sizeof(bytes) / RING_SOCKET_PIECES_MAX;
+
+    cr_assert_neq(signal(SIGPIPE, SIG_DFL), SIG_ERR);
+    for (enum sockets_kind kind = 0; kind < SOCKETS_KINDS; kind++) {
+        sockets_pair(kind, pair);
+        ssize_t sent = ring_socket_send_pieces_now(pair[0], bytes, sizeof(bytes), piece);
+        cr_assert(sent > 0 && sent < (ssize_t)sizeof(bytes), "%s: %zd", sockets_name(kind), sent);
+        size_t filled = (size_t)sent + sockets_fill(pair[0]);
+        cr_assert_eq(ring_socket_send_pieces_now(pair[0], bytes, 2, 1), -EAGAIN);
+        cr_assert_eq(sockets_drain(pair[1]), filled);
+        sockets_reset(pair[1]);
+        sockets_poll(pair[0], 0, 1000);
+        ssize_t error = ring_socket_send_pieces_now(pair[0], bytes, 2, 1);
+        cr_assert(error == -EPIPE || error == -ECONNRESET, "%s: %zd", sockets_name(kind), error);
+        close(pair[0]);
+    }
+}
+
 Test(socket, peer_is_the_other_address)
 {
     struct sockaddr_storage peer;
