@@ -103,10 +103,10 @@ static ssize_t drain(struct lane *lane)
     if (lane->way == ROUTE_LANE_SPLICE)
         return ring_pipe_drain(&item->pipe, sink->fd_write);
     const char *bytes = item->bytes + item->offset;
-    ssize_t count = sink->transport == TRANSPORT_VSOCK
-                        ? ring_socket_send_pieces_now(sink->fd_write, bytes, length,
-                                                      LANE_VSOCK_SEND_BYTES_MAX)
-                        : ring_socket_send_now(sink->fd_write, bytes, length);
+    ssize_t count =
+        sink->transport == TRANSPORT_VSOCK
+            ? ring_socket_send_pieces_now(sink->fd_write, bytes, length, LANE_VSOCK_SEND_BYTES_MAX)
+            : ring_socket_send_now(sink->fd_write, bytes, length);
     if (count > 0)
         item->offset += (uint32_t)count;
     return count;
