@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-size_t vsock_mux_request_format(uint32_t port, char request[static VSOCK_MUX_REQUEST_BYTES])
+size_t vsock_mux_request_format(uint32_t port,
+                                char request[VSOCK_AT_LEAST(VSOCK_MUX_REQUEST_BYTES)])
 {
     return (size_t)snprintf(request, VSOCK_MUX_REQUEST_BYTES, "CONNECT %u\n", port);
 }
