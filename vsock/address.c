@@ -101,7 +101,8 @@ static int parse_go(const char *text, struct vsock_address *ret, const char **re
     if (!open)
         return bad_part(-EINVAL, text, ret_bad);
     bool is_vm = open - text == 2 && memcmp(text, "vm", 2) == 0;
-    if (!is_vm && !well_known_parse(text, (size_t)(open - text), &named))
+    if (!is_vm &&
+        (!well_known_parse(text, (size_t)(open - text), &named) || named == VSOCK_CID_ANY))
         return bad_part(-EINVAL, text, ret_bad);
     const char *cid = open + 1;
     size_t length = strspn(cid, "0123456789");

@@ -19,6 +19,9 @@
  * fragmented. */
 #define SEND_BYTES_MAX ((size_t)32 * 1024)
 
+/* Some 20 days: what all kernels can count. */
+#define SEND_WAIT_S_MAX 1728000
+
 struct vsock_conn {
     struct vsock_handle handle;
     int domain;
@@ -49,16 +52,23 @@ int vsock_conn_new(int fd, int domain, int type, const struct vsock_address *loc
     return 0;
 }
 
-int vsock_conn_from_fd(int fd, struct vsock_conn **ret)
+/* A vsock socket that has half-closed has no peer's name any more. */
+static bool is_connected(int fd)
 {
     struct sockaddr_storage name;
     socklen_t length = sizeof(name);
+    char byte;
+
+    return getpeername(fd, (struct sockaddr *)&name, &length) == 0 ||
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno == EAGAIN;
+}
+
+int vsock_conn_from_fd(int fd, struct vsock_conn **ret)
+{
     int domain, type;
     int error = vsock_socket_kind(fd, &domain, &type);
 
-    if (error == -EBADF)
-        return error;
-    if (error == 0 && getpeername(fd, (struct sockaddr *)&name, &length) < 0)
+    if (error == 0 && !is_connected(fd))
         error = -EINVAL;
     if (error == 0)
         error = vsock_socket_settle(fd);
@@ -125,7 +135,7 @@ ssize_t vsock_conn_read(struct vsock_conn *conn, void *bytes, size_t length)
 
     if (fd < 0)
         return fd;
-    if (length > 0 || conn->type == SOCK_SEQPACKET) {
+    if (length > 0) {
         int error;
         do {
             count = receive(fd, bytes, length);
@@ -171,14 +181,18 @@ static int send_message(struct vsock_conn *conn, int fd, const char *bytes, size
     }
 }
 
-/* 0 means no limit to SO_SNDTIMEO. */
+/* Never 0, which is no limit to SO_SNDTIMEO: a send without one is begun anew behind a signal
+ * handler (SA_RESTART), with the message's beginning sent already. */
 static struct timeval time_left(struct vsock_conn *conn)
 {
     uint64_t deadline_ns = vsock_handle_deadline(&conn->handle, VSOCK_WRITING);
+
+    if (deadline_ns == 0)
+        return (struct timeval){.tv_sec = SEND_WAIT_S_MAX};
     uint64_t now_ns = vsock_now_ns();
     uint64_t left_us = deadline_ns > now_ns ? (deadline_ns - now_ns) / 1000 : 0;
 
-    if (deadline_ns && left_us == 0)
+    if (left_us == 0)
         left_us = 1;
     return (struct timeval){
         .tv_sec = (time_t)(left_us / 1000000),
@@ -231,6 +245,7 @@ static int half_close(struct vsock_conn *conn, int how)
     if (fd < 0)
         return fd;
     int error = shutdown(fd, how) < 0 ? -errno : 0;
+    vsock_handle_stir(&conn->handle);
     vsock_handle_leave(&conn->handle, VSOCK_NEITHER);
     return error;
 }
@@ -245,17 +260,18 @@ int vsock_conn_close_read(struct vsock_conn *conn)
     return half_close(conn, SHUT_RD);
 }
 
-/* A send that waits in the kernel ends by this only. */
-static void end_sends(struct vsock_conn *conn)
-{
-    if (waits_in_kernel(conn))
-        half_close(conn, SHUT_RDWR);
-}
-
 int vsock_conn_close(struct vsock_conn *conn)
 {
-    end_sends(conn);
-    return vsock_handle_close(&conn->handle);
+    int fd = vsock_handle_enter(&conn->handle, VSOCK_NEITHER);
+
+    if (fd < 0)
+        return fd;
+    int error = vsock_handle_close(&conn->handle);
+    /* A send that waits in the kernel ends by this only. */
+    if (error == 0 && waits_in_kernel(conn))
+        shutdown(fd, SHUT_RDWR);
+    vsock_handle_leave(&conn->handle, VSOCK_NEITHER);
+    return error;
 }
 
 void vsock_conn_free(struct vsock_conn *conn)
@@ -298,5 +314,10 @@ int vsock_conn_fd(struct vsock_conn *conn)
 
 int vsock_conn_take_fd(struct vsock_conn *conn)
 {
-    return vsock_handle_take(&conn->handle);
+    const struct timeval no_limit = {0};
+    int fd = vsock_handle_take(&conn->handle);
+
+    if (fd >= 0 && waits_in_kernel(conn))
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof(no_limit));
+    return fd;
 }

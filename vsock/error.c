@@ -12,7 +12,7 @@ static const char *meaning(const char *operation, int error)
     bool dials = strcmp(operation, "dial") == 0;
 
     switch (error) {
-    case -ENODEV: return "no VM has this CID";
+    case -ENODEV: return dials ? "no VM has this CID" : NULL;
     case -ECONNRESET: return dials ? "nobody listens on this port" : NULL;
     case -ETIMEDOUT: return dials ? "no answer in time" : "the deadline has passed";
     case -EBADF: return "it is closed";

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WRITE_RETRY_NS UINT64_C(1000000000)
+
 void vsock_handle_init(struct vsock_handle *handle, int fd)
 {
     pthread_condattr_t attributes;
@@ -61,10 +63,7 @@ static void locked_change(struct vsock_handle *handle)
 
 static void locked_wait_change(struct vsock_handle *handle, uint64_t deadline_ns)
 {
-    struct timespec until = {
-        .tv_sec = (time_t)(deadline_ns / 1000000000),
-        .tv_nsec = (long)(deadline_ns % 1000000000),
-    };
+    struct timespec until = vsock_timespec(deadline_ns);
 
     if (deadline_ns)
         pthread_cond_timedwait(&handle->changed, &handle->lock, &until);
@@ -144,6 +143,17 @@ static void locked_end_wait(struct vsock_handle *handle)
     }
 }
 
+/* Until when to wait in poll(2). */
+static uint64_t locked_wait_end(const struct vsock_handle *handle, enum vsock_direction direction)
+{
+    uint64_t deadline_ns = handle->deadline_ns[direction];
+    uint64_t retry_ns = vsock_deadline_in(WRITE_RETRY_NS);
+
+    if (direction == VSOCK_WRITING && (deadline_ns == 0 || deadline_ns > retry_ns))
+        return retry_ns;
+    return deadline_ns;
+}
+
 int vsock_handle_wait(struct vsock_handle *handle, enum vsock_direction direction)
 {
     pthread_mutex_lock(&handle->lock);
@@ -153,9 +163,9 @@ int vsock_handle_wait(struct vsock_handle *handle, enum vsock_direction directio
             {.fd = handle->fd, .events = direction == VSOCK_WRITING ? POLLOUT : POLLIN},
             {.fd = handle->wake, .events = POLLIN},
         };
-        uint64_t deadline_ns = handle->deadline_ns[direction];
+        uint64_t end_ns = locked_wait_end(handle, direction);
         pthread_mutex_unlock(&handle->lock);
-        error = vsock_poll(polled, 2, deadline_ns);
+        error = vsock_poll(polled, 2, end_ns);
         pthread_mutex_lock(&handle->lock);
         locked_end_wait(handle);
         if (error == 0 || error == -ETIMEDOUT)
@@ -171,6 +181,13 @@ int vsock_handle_verdict(struct vsock_handle *handle, enum vsock_direction direc
     int error = locked_verdict(handle, direction);
     pthread_mutex_unlock(&handle->lock);
     return error;
+}
+
+void vsock_handle_stir(struct vsock_handle *handle)
+{
+    pthread_mutex_lock(&handle->lock);
+    locked_change(handle);
+    pthread_mutex_unlock(&handle->lock);
 }
 
 int vsock_handle_set_deadline(struct vsock_handle *handle, bool reading, bool writing,

@@ -47,12 +47,16 @@ void vsock_handle_deinit(struct vsock_handle *handle);
 int vsock_handle_enter(struct vsock_handle *handle, enum vsock_direction direction);
 void vsock_handle_leave(struct vsock_handle *handle, enum vsock_direction direction);
 
-/* Of a user: waits until the descriptor is ready. 0: try; -EBADF, -ETIMEDOUT; -EMFILE, -ENFILE,
- * -ENOMEM: no eventfd. */
+/* Of a user: waits until the descriptor is ready, or may be: a full socket whose other end reads no
+ * more is not told to be, so who writes tries each second. 0: try; -EBADF, -ETIMEDOUT; -EMFILE,
+ * -ENFILE, -ENOMEM: no eventfd. */
 int vsock_handle_wait(struct vsock_handle *handle, enum vsock_direction direction);
 
 /* Of a user: 0, -EBADF or -ETIMEDOUT. */
 int vsock_handle_verdict(struct vsock_handle *handle, enum vsock_direction direction);
+
+/* What waits tries again: the socket itself was changed. */
+void vsock_handle_stir(struct vsock_handle *handle);
 
 int vsock_handle_set_deadline(struct vsock_handle *handle, bool reading, bool writing,
                               uint64_t deadline_ns);

@@ -14,11 +14,11 @@ struct vsock_listener {
     struct vsock_handle handle;
     int domain;
     int type;
+    uint64_t buffer_bytes; /* what is accepted on a Unix socket does not inherit them */
     struct vsock_address address;
     /* The file of a Unix listener that made it, to be removed where it is still the same. */
     char *path;
-    dev_t device;
-    ino_t inode;
+    struct stat file;
 };
 
 static const struct vsock_listen_options defaults;
@@ -131,29 +131,47 @@ static int bind_unix(int fd, const struct sockaddr_un *address, int type)
     return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
+static bool is_same_file(const char *path, const struct stat *file)
+{
+    struct stat found;
+
+    return lstat(path, &found) == 0 && found.st_dev == file->st_dev && found.st_ino == file->st_ino;
+}
+
+/* Between bind(2) and listen(2) another listener may have taken the file for a stale one. */
+static int start_listening_at(int fd, const char *path, const struct stat *made,
+                              const struct vsock_listen_options *options)
+{
+    int error = start_listening(fd, options);
+
+    return error == 0 && !is_same_file(path, made) ? -EADDRINUSE : error;
+}
+
 /* The listener of a bound socket, which it owns; it removes the file, also when it fails. */
 static int unix_listener(int fd, const char *path, const struct vsock_address *address,
                          const struct vsock_listen_options *options, struct vsock_listener **ret)
 {
     struct vsock_listener *listener;
-    struct stat made;
+    struct stat made = {0};
+    int error = lstat(path, &made) < 0 ? -errno : 0;
     char *copy = strdup(path);
-    int error = copy ? start_listening(fd, options) : -ENOMEM;
 
-    if (error == 0 && lstat(path, &made) < 0)
-        error = -errno;
+    if (error == 0)
+        error = copy ? start_listening_at(fd, path, &made, options) : -ENOMEM;
+    bool ours = is_same_file(path, &made);
     if (error == 0)
         error = listener_new(fd, AF_UNIX, options->type, address, &listener);
     else
         close(fd);
     if (error) {
-        unlink(path);
+        if (ours)
+            unlink(path);
         free(copy);
         return error;
     }
+    listener->buffer_bytes = options->buffer_bytes;
     listener->path = copy;
-    listener->device = made.st_dev;
-    listener->inode = made.st_ino;
+    listener->file = made;
     *ret = listener;
     return 0;
 }
@@ -184,7 +202,7 @@ int vsock_listen_mux(const char *path, uint32_t port, const struct vsock_listen_
     const struct vsock_address address = {.cid = VSOCK_CID_HOST, .port = port};
     char whole[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
-    if (port == VSOCK_PORT_ANY || (options && options->type == SOCK_SEQPACKET))
+    if (port == 0 || port == VSOCK_PORT_ANY || (options && options->type == SOCK_SEQPACKET))
         return -EINVAL;
     int length = snprintf(whole, sizeof(whole), "%s_%u", path, port);
     if (length < 0 || (size_t)length >= sizeof(whole))
@@ -199,6 +217,11 @@ static int conn_of(struct vsock_listener *listener, int fd, struct vsock_conn **
 
     if (listener->domain == AF_VSOCK)
         local = vsock_socket_local(fd);
+    int error = vsock_socket_set_buffers(fd, listener->domain, listener->buffer_bytes);
+    if (error) {
+        close(fd);
+        return error;
+    }
     return vsock_conn_new(fd, listener->domain, listener->type, &local, &remote, ret);
 }
 
@@ -229,21 +252,17 @@ int vsock_listener_set_deadline(struct vsock_listener *listener, uint64_t deadli
     return vsock_handle_set_deadline(&listener->handle, true, false, deadline_ns);
 }
 
-static void remove_file(struct vsock_listener *listener)
-{
-    struct stat found;
-
-    if (listener->path && lstat(listener->path, &found) == 0 && found.st_dev == listener->device &&
-        found.st_ino == listener->inode)
-        unlink(listener->path);
-}
-
+/* The file first: once the socket is gone, the next listener's file may be the same inode. */
 int vsock_listener_close(struct vsock_listener *listener)
 {
-    int error = vsock_handle_close(&listener->handle);
+    int fd = vsock_handle_enter(&listener->handle, VSOCK_NEITHER);
 
-    if (error == 0)
-        remove_file(listener);
+    if (fd < 0)
+        return fd;
+    if (listener->path && is_same_file(listener->path, &listener->file))
+        unlink(listener->path);
+    int error = vsock_handle_close(&listener->handle);
+    vsock_handle_leave(&listener->handle, VSOCK_NEITHER);
     return error;
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 uint64_t vsock_now_ns(void)
@@ -13,6 +12,16 @@ uint64_t vsock_now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct timespec vsock_timespec(uint64_t ns)
+{
+    uint64_t seconds = ns / 1000000000;
+
+    return (struct timespec){
+        .tv_sec = (time_t)(seconds < INT32_MAX ? seconds : INT32_MAX),
+        .tv_nsec = (long)(ns % 1000000000),
+    };
 }
 
 uint64_t vsock_deadline_in(uint64_t ns)
@@ -28,10 +37,7 @@ int vsock_poll(struct pollfd *polled, nfds_t count, uint64_t deadline_ns)
     do {
         uint64_t now_ns = deadline_ns ? vsock_now_ns() : 0;
         uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-        struct timespec left = {
-            .tv_sec = (time_t)(left_ns / 1000000000),
-            .tv_nsec = (long)(left_ns % 1000000000),
-        };
+        struct timespec left = vsock_timespec(left_ns);
         ready = ppoll(polled, count, deadline_ns ? &left : NULL, NULL);
     } while (ready < 0 && errno == EINTR);
     if (ready < 0)
@@ -50,11 +56,14 @@ bool vsock_reserved_is_used(const uint64_t reserved[4])
 }
 
 /* vsock: the maximum first, the size is cut to it. */
-static int set_buffers(int fd, int domain, uint64_t bytes)
+int vsock_socket_set_buffers(int fd, int domain, uint64_t bytes)
 {
-    int size = bytes > INT_MAX ? INT_MAX : (int)bytes;
     bool failed;
 
+    if (bytes == 0)
+        return 0;
+    bytes = bytes < VSOCK_BUFFER_BYTES_MIN ? VSOCK_BUFFER_BYTES_MIN : bytes;
+    int size = bytes > INT_MAX ? INT_MAX : (int)bytes;
     if (domain == AF_VSOCK)
         failed =
             setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &bytes, sizeof(bytes)) < 0 ||
@@ -72,7 +81,7 @@ int vsock_socket_open(int domain, int type, uint64_t buffer_bytes)
     int fd = socket(domain, (type ? type : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    int error = buffer_bytes ? set_buffers(fd, domain, buffer_bytes) : 0;
+    int error = vsock_socket_set_buffers(fd, domain, buffer_bytes);
     if (error) {
         close(fd);
         return error;

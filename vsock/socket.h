@@ -7,17 +7,25 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include <linux/vm_sockets.h>
 
 uint64_t vsock_now_ns(void);
 
+/* Cut where time_t has 32 bits. */
+struct timespec vsock_timespec(uint64_t ns);
+
 /* poll(2) until a deadline, whatever signals come. 0: something is ready; -ETIMEDOUT; -ENOMEM. */
 int vsock_poll(struct pollfd *polled, nfds_t count, uint64_t deadline_ns);
 
-/* Close-on-exec and non-blocking, with the buffers of the options (0: the kernel's). type as in the
- * options: -EINVAL where it is none. */
+/* Close-on-exec and non-blocking, with the buffers of the options. type as in the options: -EINVAL
+ * where it is none. */
 int vsock_socket_open(int domain, int type, uint64_t buffer_bytes);
+
+/* As in the options; 0: they stay the kernel's. Less than VSOCK_BUFFER_BYTES_MIN is that. */
+#define VSOCK_BUFFER_BYTES_MIN 128
+int vsock_socket_set_buffers(int fd, int domain, uint64_t bytes);
 
 /* Whether options say something that they may not. */
 bool vsock_socket_type_is_wrong(int type);

@@ -56,8 +56,8 @@ size_t vsock_address_format(const struct vsock_address *address,
 
 /* The context ID of the machine this runs on, from /dev/vsock (vsock(7),
  * IOCTL_VM_SOCKETS_GET_LOCAL_CID). -ENOENT or -ENODEV: no vsock module or no device; -EACCES: no
- * permission on the device. VSOCK_CID_ANY is what a host without any guest-to-host transport
- * reports. */
+ * permission on the device. A guest has its own; a host VSOCK_CID_HOST, or, where no transport
+ * for guests is loaded, VSOCK_CID_ANY or VSOCK_CID_LOCAL. */
 int vsock_context_id(uint32_t *ret_cid);
 
 /* ---- Time and cancelling ---- */
@@ -94,8 +94,8 @@ struct vsock_dial_options {
     uint64_t timeout_ns;
     struct vsock_cancel *cancel; /* may be asked from another thread */
     int type;                    /* SOCK_STREAM (0 means it too) or SOCK_SEQPACKET */
-    /* SO_VM_SOCKETS_BUFFER_SIZE in bytes, how much the other end may send ahead, with
-     * SO_VM_SOCKETS_BUFFER_MAX_SIZE raised to it; 0: the kernel's, 256 KiB. On a Unix socket:
+    /* SO_VM_SOCKETS_BUFFER_SIZE in bytes (at least 128), how much the other end may send ahead,
+     * with SO_VM_SOCKETS_BUFFER_MAX_SIZE raised to it; 0: the kernel's, 256 KiB. On a Unix socket:
      * SO_SNDBUF and SO_RCVBUF. */
     uint64_t buffer_bytes;
     uint64_t reserved[4]; /* zero */
@@ -125,15 +125,19 @@ ssize_t vsock_conn_read(struct vsock_conn *conn, void *bytes, size_t length);
 
 /* Sends all, or fails; *written (where not NULL) is always set to how much was sent. 0: all of it.
  * Writes of several threads do not mix: each is whole. A message (SOCK_SEQPACKET) is sent as one
- * or not at all. -EPIPE: the other end reads no more, or vsock_conn_close_write() was called.
- * -ETIMEDOUT: the write deadline has passed. -EBADF: closed. Others as of send(2). No SIGPIPE.
+ * or not at all; -EMSGSIZE (vsock on Linux 6.1: -ENOMEM): it is larger than the other end's buffer.
+ * An empty one is not sent over vsock. -EPIPE: the other end reads no more, or
+ * vsock_conn_close_write() was called. -ETIMEDOUT: the write deadline has passed. -EBADF: closed.
+ * Others as of send(2). No SIGPIPE.
  *
- * SOCK_SEQPACKET over vsock: a write deadline holds for the writes that begin after it was set; a
- * message that it cuts is the last one, the other end reads end-of-file behind those before. */
+ * SOCK_SEQPACKET over vsock: the kernel waits itself, for it alone can send a message whole. A
+ * write deadline then holds for the writes that begin after it was set, and a signal handler that
+ * runs ends the wait with -EINTR. A message that was cut by either is the last one: the other end
+ * reads end-of-file behind those before. */
 int vsock_conn_write(struct vsock_conn *conn, const void *bytes, size_t length, size_t *written);
 
-/* Half-close (shutdown(2)): the other end reads end-of-file; it can write no more. -ENOTCONN: it is
- * gone. -EBADF: closed. */
+/* Half-close (shutdown(2)). After close_write the other end reads end-of-file behind what was sent;
+ * after close_read what it writes fails. -EBADF: closed. Others as of shutdown(2). */
 int vsock_conn_close_write(struct vsock_conn *conn);
 int vsock_conn_close_read(struct vsock_conn *conn);
 
@@ -144,9 +148,9 @@ int vsock_conn_close(struct vsock_conn *conn);
 /* Closes where that was not done, and frees. NULL is nothing. */
 void vsock_conn_free(struct vsock_conn *conn);
 
-/* Absolute; VSOCK_NO_DEADLINE: none. A deadline ends what waits now, in any thread, and what comes
- * later, until it is set anew: a later one, or none, makes the connection good again. -EBADF:
- * closed. */
+/* Absolute; VSOCK_NO_DEADLINE: none. A deadline ends what waits now, in any thread (but for a
+ * message over vsock: vsock_conn_write()), and what comes later, until it is set anew: a later one,
+ * or none, makes the connection good again. -EBADF: closed. */
 int vsock_conn_set_deadline(struct vsock_conn *conn, uint64_t deadline_ns);
 int vsock_conn_set_read_deadline(struct vsock_conn *conn, uint64_t deadline_ns);
 int vsock_conn_set_write_deadline(struct vsock_conn *conn, uint64_t deadline_ns);
@@ -160,7 +164,8 @@ struct vsock_address vsock_conn_remote_address(const struct vsock_conn *conn);
 int vsock_conn_fd(struct vsock_conn *conn);
 
 /* Hands the descriptor over to the caller and leaves the connection closed. Waits until other
- * threads have left functions on it, which end with -EBADF. -EBADF: closed. */
+ * threads have left functions on it, which end with -EBADF; a message over vsock that waits to be
+ * sent is waited for. -EBADF: closed. */
 int vsock_conn_take_fd(struct vsock_conn *conn);
 
 /* ---- Listeners ---- */
@@ -219,8 +224,8 @@ int vsock_dial_unix(const char *path, const struct vsock_address *address,
 
 /* Connects to a port of the guest whose VMM serves the Unix socket at path. Not a byte of the
  * guest's behind the VMM's answer is consumed. Errors as of vsock_dial(), and -ECONNREFUSED: nobody
- * serves path, or the VMM refused; -ENOENT: no such file; -EPROTO: the answer was none. With
- * neither timeout nor cancel it waits for the answer as long as the VMM takes. */
+ * serves path, or the VMM closed without a whole answer; -ENOENT: no such file; -EPROTO: the answer
+ * was none. With neither timeout nor cancel it waits for the answer as long as the VMM takes. */
 int vsock_dial_mux(const char *path, uint32_t port, const struct vsock_dial_options *options,
                    struct vsock_conn **ret);
 

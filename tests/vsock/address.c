@@ -7,8 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+Test(vsock_constants, are_the_kernels)
+{
+    cr_expect_eq(VSOCK_CID_HYPERVISOR, VMADDR_CID_HYPERVISOR);
+    cr_expect_eq(VSOCK_CID_LOCAL, VMADDR_CID_LOCAL);
+    cr_expect_eq(VSOCK_CID_HOST, VMADDR_CID_HOST);
+    cr_expect_eq(VSOCK_CID_ANY, VMADDR_CID_ANY);
+    cr_expect_eq(VSOCK_PORT_ANY, VMADDR_PORT_ANY);
+    cr_expect_str_eq(VSOCK_NETWORK, "vsock");
+}
 
 Test(vsock_address, reads_every_spelling)
 {
@@ -27,6 +40,11 @@ Test(vsock_address, reads_every_spelling)
         {"vsock:0:0", {0, 0}},
         {"vsock:4294967295:4294967295", {UINT32_MAX, UINT32_MAX}},
         {"vsock:0003:0080", {3, 80}},
+        {"vm(3):1024", {3, 1024}},
+        {"vm(4294967295):4294967295", {VSOCK_CID_ANY, VSOCK_PORT_ANY}},
+        {"host(2):1024", {VSOCK_CID_HOST, 1024}},
+        {"local(1):1024", {VSOCK_CID_LOCAL, 1024}},
+        {"hypervisor(0):0", {VSOCK_CID_HYPERVISOR, 0}},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -71,6 +89,29 @@ Test(vsock_address, refuses_and_points_at_the_wrong_part)
         {"vsock:3:4294967296", -ERANGE, "4294967296"},
         {"vsock:3:99999999999999999999999999", -ERANGE, "99999999999999999999999999"},
         {"vsock:3:9999999999999999999999x", -EINVAL, "9999999999999999999999x"},
+        {"vm", -EINVAL, "vm"},
+        {"vm:3", -EINVAL, "vm:3"},
+        {"VM(3):1", -EINVAL, "VM(3):1"},
+        {"guest(3):1", -EINVAL, "guest(3):1"},
+        {"vms(3):1", -EINVAL, "vms(3):1"},
+        {"(3):1", -EINVAL, "(3):1"},
+        {"vm(", -EINVAL, ""},
+        {"vm():1", -EINVAL, "):1"},
+        {"vm(-3):1", -EINVAL, "-3):1"},
+        {"vm(x):1", -EINVAL, "x):1"},
+        {"vm(3", -EINVAL, ""},
+        {"vm(3)", -EINVAL, ")"},
+        {"vm(3)1024", -EINVAL, ")1024"},
+        {"vm(3 ):1", -EINVAL, " ):1"},
+        {"vm(3):", -EINVAL, ""},
+        {"vm(3):1 ", -EINVAL, "1 "},
+        {"vm(3):1:2", -EINVAL, "1:2"},
+        {"any(4294967295):1", -EINVAL, "any(4294967295):1"},
+        {"host(3):1", -EINVAL, "3):1"},
+        {"local(2):1", -EINVAL, "2):1"},
+        {"hypervisor(1):1", -EINVAL, "1):1"},
+        {"vm(4294967296):1", -ERANGE, "4294967296):1"},
+        {"vm(3):4294967296", -ERANGE, "4294967296"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
