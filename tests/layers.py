@@ -9,6 +9,7 @@ MAY_INCLUDE = {
     "config": {"config", "vsock"},
     "ring": {"ring"},
     "proxy": {"proxy", "ring", "config", "vsock"},
+    "examples": {"examples"},
     "perf": {"perf", "ring", "config", "vsock"},
 }
 ONLY_IN = {"liburing.h": r"ring/[^/]+\.[ch]", "mimalloc.h": r"proxy/allocator\.c", "ini.h": r"config/[^/]+\.c"}
@@ -20,7 +21,7 @@ def mistakes(root):
         for source in sorted((root / folder).rglob("*.[ch]")):
             name = source.relative_to(root).as_posix()
             for quote, target in INCLUDE.findall(source.read_text()):
-                layer = target.split("/")[0]
+                layer = target.split("/")[0] if "/" in target else folder
                 if quote == '"' and layer not in allowed:
                     yield f"{name}: includes {target}; {folder}/ may include only {', '.join(sorted(allowed))}"
                 if target in ONLY_IN and not re.fullmatch(ONLY_IN[target], name):
