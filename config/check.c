@@ -93,6 +93,39 @@ static const struct guest *guest_find(const struct draft *draft, const struct en
     return NULL;
 }
 
+/* Where a vsock-mux has a Unix socket for a port, PATH_PORT: is that a path? */
+static bool mux_port_fits(const struct draft *draft, const struct place *place, const char *verb,
+                          const struct endpoint *written, const struct endpoint *mux)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+    size_t length = (size_t)snprintf(NULL, 0, "%s_%u", mux->name, mux->port);
+
+    endpoint_format(written, text);
+    if (mux->port == 0)
+        draft_problem(draft, place,
+                      "'%s' needs a port: what a vsock-mux guest dials is a number from 1", text);
+    else if (length >= ENDPOINT_UNIX_PATH_BYTES)
+        draft_problem(draft, place,
+                      "'%s' %s '%s_%u', of %zu bytes; the path of a Unix socket has at most %d",
+                      text, verb, mux->name, mux->port, length, ENDPOINT_UNIX_PATH_BYTES - 1);
+    else
+        return true;
+    return false;
+}
+
+/* libkrun has a Unix socket for each port of the guest, and no handshake. */
+static void target_of_libkrun(const struct draft *draft, const struct place *place,
+                              struct route *route)
+{
+    struct endpoint mux = route->target_resolved;
+
+    if (!mux_port_fits(draft, place, "connects to", &route->target, &mux))
+        return;
+    route->target_resolved = (struct endpoint){.kind = ENDPOINT_UNIX, .fd = -1};
+    snprintf(route->target_resolved.name, sizeof(route->target_resolved.name), "%.*s_%u",
+             ENDPOINT_UNIX_PATH_BYTES - 1, mux.name, mux.port);
+}
+
 static void target_resolve(const struct draft *draft, const struct section *section,
                            struct route *route)
 {
@@ -105,26 +138,9 @@ static void target_resolve(const struct draft *draft, const struct section *sect
     if (route->guest && has_address(route->guest)) {
         route->target_resolved = route->guest->address;
         route->target_resolved.port = route->target.port;
+        if (route->guest->vmm == GUEST_VMM_LIBKRUN)
+            target_of_libkrun(draft, &place, route);
     }
-}
-
-/* A listener for what a vsock-mux guest dials: the VMM's name for the port must be one. */
-static void mux_listen_check(const struct draft *draft, const struct place *place,
-                             const struct route_listen *listen)
-{
-    char text[ENDPOINT_TEXT_BYTES];
-    size_t length =
-        (size_t)snprintf(NULL, 0, "%s_%u", listen->resolved.name, listen->resolved.port);
-
-    endpoint_format(&listen->written, text);
-    if (listen->resolved.port == 0)
-        draft_problem(draft, place,
-                      "'%s' needs a port: what a vsock-mux guest dials is a number from 1", text);
-    else if (length >= ENDPOINT_UNIX_PATH_BYTES)
-        draft_problem(draft, place,
-                      "'%s' binds '%s_%u', of %zu bytes; the path of a Unix socket has at most %d",
-                      text, listen->resolved.name, listen->resolved.port, length,
-                      ENDPOINT_UNIX_PATH_BYTES - 1);
 }
 
 static void listen_resolve(const struct draft *draft, const struct section *section,
@@ -138,13 +154,14 @@ static void listen_resolve(const struct draft *draft, const struct section *sect
     guest = guest_find(draft, &listen->written, &place);
     if (!guest || !has_address(guest))
         return;
+    listen->guest = guest;
     listen->resolved = guest->address;
     listen->resolved.port = listen->written.port;
     if (guest->address.kind == ENDPOINT_VSOCK) {
         listen->resolved.cid = VSOCK_CID_ANY;
         listen->peer_cid = guest->address.cid;
     } else {
-        mux_listen_check(draft, &place, listen);
+        mux_port_fits(draft, &place, "binds", &listen->written, &listen->resolved);
     }
 }
 

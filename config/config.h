@@ -24,10 +24,19 @@ enum guest_vmm {
     GUEST_VMM_LIBKRUN,
 };
 
+/* What becomes of an end-of-file that goes to a guest while the other direction lives on. */
+enum guest_half_close {
+    GUEST_HALF_CLOSE_AUTO, /* as its VMM needs it */
+    GUEST_HALF_CLOSE_PASS, /* SHUT_WR at once */
+    GUEST_HALF_CLOSE_HOLD, /* nothing until the other direction has ended too: the VMM would end it
+                            */
+};
+
 struct guest {
     char *name;
     struct endpoint address; /* ENDPOINT_VSOCK or ENDPOINT_VSOCK_MUX, its port not set (0) */
     enum guest_vmm vmm;
+    enum guest_half_close half_close;
     const char *file;
     unsigned line; /* of the section */
 };
@@ -48,6 +57,7 @@ struct route_listen {
     struct endpoint written;
     /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
     struct endpoint resolved;
+    const struct guest *guest; /* that it names, else NULL */
     uint32_t peer_cid; /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
     unsigned line;     /* of the entry */
 };
@@ -60,7 +70,8 @@ struct route {
     size_t listen_count;
 
     struct endpoint target; /* as written */
-    /* guest:NAME:PORT replaced by vsock:CID:PORT or vsock-mux:PATH:PORT */
+    /* guest:NAME:PORT replaced by vsock:CID:PORT, vsock-mux:PATH:PORT or, of libkrun,
+     * unix:PATH_PORT */
     struct endpoint target_resolved;
 
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */

@@ -24,6 +24,8 @@ static const struct key keys[KEY_COUNT] = {
                      "'vsock:CID' or 'vsock-mux:/PATH'"},
     [KEY_VMM] = {"vmm", SECTION_GUEST, KEY_SINGLE, vmm_set,
                  "auto, kernel, firecracker, cloud-hypervisor, vhost-device or libkrun"},
+    [KEY_HALF_CLOSE] = {"half-close", SECTION_GUEST, KEY_SINGLE, half_close_set,
+                        "auto, pass or hold"},
     [KEY_LISTEN] = {"listen", SECTION_ROUTE, KEY_LIST, listen_set,
                     "one endpoint or more, such as 'tcp:127.0.0.1:8080'"},
     [KEY_TARGET] = {"target", SECTION_ROUTE, KEY_SINGLE, target_set,

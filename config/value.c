@@ -107,6 +107,12 @@ static const char *const vmm_names[] = {
     [GUEST_VMM_LIBKRUN] = "libkrun",
 };
 
+static const char *const half_close_names[] = {
+    [GUEST_HALF_CLOSE_AUTO] = "auto",
+    [GUEST_HALF_CLOSE_PASS] = "pass",
+    [GUEST_HALF_CLOSE_HOLD] = "hold",
+};
+
 const char *const route_lane_names[ROUTE_LANE_COUNT] = {
     [ROUTE_LANE_AUTO] = "auto",
     [ROUTE_LANE_SMALL] = "small",
@@ -114,7 +120,8 @@ const char *const route_lane_names[ROUTE_LANE_COUNT] = {
     [ROUTE_LANE_COPY] = "copy",
 };
 
-#define VMM_COUNT (sizeof(vmm_names) / sizeof(vmm_names[0]))
+#define VMM_COUNT        (sizeof(vmm_names) / sizeof(vmm_names[0]))
+#define HALF_CLOSE_COUNT (sizeof(half_close_names) / sizeof(half_close_names[0]))
 
 /* Which of `words` it is; `count`: none, and that has been told. */
 static size_t word_read(struct draft *draft, const char *value, const char *const *words,
@@ -142,6 +149,14 @@ void vmm_set(struct draft *draft, const char *value)
 
     if (word < VMM_COUNT)
         draft_guest(draft)->vmm = (enum guest_vmm)word;
+}
+
+void half_close_set(struct draft *draft, const char *value)
+{
+    size_t word = word_read(draft, value, half_close_names, HALF_CLOSE_COUNT);
+
+    if (word < HALF_CLOSE_COUNT)
+        draft_guest(draft)->half_close = (enum guest_half_close)word;
 }
 
 void lane_set(struct draft *draft, const char *value)

@@ -23,6 +23,7 @@ void drain_timeout_set(struct draft *draft, const char *value);
 void global_connect_timeout_set(struct draft *draft, const char *value);
 void address_set(struct draft *draft, const char *value);
 void vmm_set(struct draft *draft, const char *value);
+void half_close_set(struct draft *draft, const char *value);
 void listen_set(struct draft *draft, const char *value);
 void target_set(struct draft *draft, const char *value);
 void connect_timeout_set(struct draft *draft, const char *value);

@@ -89,7 +89,13 @@ static int relay(const struct route *route, const char *target)
         return EX_OSERR;
     }
     sessions_init(&sessions, ring, resolver, 1, &events, &outcome);
-    error = sessions_start(&sessions, route, STDIN_FILENO, STDOUT_FILENO, TRANSPORT_FILE);
+    struct arrival arrival = {
+        .route = route,
+        .fd = STDIN_FILENO,
+        .fd_write = STDOUT_FILENO,
+        .transport = TRANSPORT_FILE,
+    };
+    error = sessions_start(&sessions, &arrival);
     if (error < 0) {
         fprintf(stderr, "vsluice: cannot start: %s\n", strerror(-error));
         outcome.status = EX_OSERR;

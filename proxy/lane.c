@@ -299,7 +299,7 @@ void lane_end_of_file(struct lane *lane)
     }
     if (holds(lane))
         return;
-    if (lane->state != LANE_DISCARDING)
+    if (lane->state != LANE_DISCARDING && !lane_sink(lane)->holds_half_close)
         end_writing(lane_sink(lane));
     lane->state = LANE_ENDED;
     session_lane_changed(session, lane);

@@ -61,10 +61,10 @@ static bool is_welcome(const struct listener *listener, int fd)
     struct sockaddr_storage peer;
     socklen_t length;
 
-    if (listener->peer_cid == VSOCK_CID_ANY)
+    if (listener->listen->peer_cid == VSOCK_CID_ANY)
         return true;
     return ring_socket_peer(fd, &peer, &length) == 0 && peer.ss_family == AF_VSOCK &&
-           ((struct sockaddr_vm *)&peer)->svm_cid == listener->peer_cid;
+           ((struct sockaddr_vm *)&peer)->svm_cid == listener->listen->peer_cid;
 }
 
 static void welcome(struct listener *listener, int fd)
@@ -75,7 +75,7 @@ static void welcome(struct listener *listener, int fd)
     }
     if (!is_welcome(listener, fd)) {
         log_line("route %s: a connection from another CID than %u was refused",
-                 listener->route->name, listener->peer_cid);
+                 listener->route->name, listener->listen->peer_cid);
         ring_socket_reset(fd);
         return;
     }
@@ -84,7 +84,14 @@ static void welcome(struct listener *listener, int fd)
     if (listener->paused)
         log_line("route %s: accepting again", listener->route->name);
     listener->paused = false;
-    listener->accepted(listener->owner, listener->route, fd, listener->bound.transport);
+    struct arrival arrival = {
+        .route = listener->route,
+        .guest = listener->listen->guest,
+        .fd = fd,
+        .fd_write = fd,
+        .transport = listener->bound.transport,
+    };
+    listener->accepted(listener->owner, &arrival);
 }
 
 static void accepted(struct ring_op *op, int result, unsigned flags)
@@ -111,7 +118,7 @@ void listener_init(struct listener *listener, const struct listener_options *opt
     *listener = (struct listener){
         .ring = options->ring,
         .route = options->route,
-        .peer_cid = options->peer_cid,
+        .listen = options->listen,
         .bound = options->bound,
         .accepted = options->accepted,
         .room = options->room,

@@ -15,9 +15,8 @@
 
 #define LISTENER_PAUSE_NS UINT64_C(100000000)
 
-/* A connection that is welcome; owns fd from here on. */
-typedef void listener_accepted(void *owner, const struct route *route, int fd,
-                               enum transport transport);
+/* A connection that is welcome; its descriptor is the owner's from here on. */
+typedef void listener_accepted(void *owner, const struct arrival *arrival);
 
 /* How many more connections may be accepted. */
 typedef size_t listener_room(void *owner);
@@ -25,7 +24,7 @@ typedef size_t listener_room(void *owner);
 struct listener_options {
     struct ring *ring;
     const struct route *route;
-    uint32_t peer_cid;
+    const struct route_listen *listen;
     struct bound bound; /* owned by the listener from here on */
     listener_accepted *accepted;
     listener_room *room;
@@ -35,7 +34,7 @@ struct listener_options {
 struct listener {
     struct ring *ring;
     const struct route *route;
-    uint32_t peer_cid; /* vsock: accepts from this one only, or VSOCK_CID_ANY */
+    const struct route_listen *listen; /* vsock: accepts from its peer_cid only */
     struct bound bound;
     listener_accepted *accepted;
     listener_room *room;

@@ -20,8 +20,8 @@ int mailbox_init(struct mailbox *mailbox)
 void mailbox_deinit(struct mailbox *mailbox)
 {
     for (size_t i = 0; i < mailbox->count; i++)
-        ring_socket_reset(mailbox->parcels[i].fd);
-    free(mailbox->parcels);
+        ring_socket_reset(mailbox->arrivals[i].fd);
+    free(mailbox->arrivals);
     close(mailbox->event);
     pthread_mutex_destroy(&mailbox->mutex);
 }
@@ -32,20 +32,20 @@ static bool reserve(struct mailbox *mailbox)
 
     if (mailbox->count < mailbox->room)
         return true;
-    struct parcel *parcels = realloc(mailbox->parcels, room * sizeof(*parcels));
-    if (!parcels)
+    struct arrival *arrivals = realloc(mailbox->arrivals, room * sizeof(*arrivals));
+    if (!arrivals)
         return false;
-    mailbox->parcels = parcels;
+    mailbox->arrivals = arrivals;
     mailbox->room = room;
     return true;
 }
 
-bool mailbox_post(struct mailbox *mailbox, const struct parcel *parcel)
+bool mailbox_post(struct mailbox *mailbox, const struct arrival *arrival)
 {
     pthread_mutex_lock(&mailbox->mutex);
     bool posted = !mailbox->closed && reserve(mailbox);
     if (posted)
-        mailbox->parcels[mailbox->count++] = *parcel;
+        mailbox->arrivals[mailbox->count++] = *arrival;
     pthread_mutex_unlock(&mailbox->mutex);
     if (posted)
         eventfd_write(mailbox->event, 1);
@@ -68,14 +68,14 @@ void mailbox_command(struct mailbox *mailbox, enum mailbox_order order)
     eventfd_write(mailbox->event, 1);
 }
 
-bool mailbox_take(struct mailbox *mailbox, struct parcel *ret, enum mailbox_order *ret_order)
+bool mailbox_take(struct mailbox *mailbox, struct arrival *ret, enum mailbox_order *ret_order)
 {
     eventfd_t posts;
 
     pthread_mutex_lock(&mailbox->mutex);
     bool any = mailbox->count > 0;
     if (any)
-        *ret = mailbox->parcels[--mailbox->count];
+        *ret = mailbox->arrivals[--mailbox->count];
     else
         eventfd_read(mailbox->event, &posts);
     *ret_order = mailbox->order;

@@ -5,18 +5,11 @@
  */
 #pragma once
 
-#include "config/address.h"
-#include "config/config.h"
+#include "proxy/session.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-struct parcel {
-    const struct route *route;
-    int fd;
-    enum transport transport;
-};
 
 enum mailbox_order {
     MAILBOX_WAIT,
@@ -28,7 +21,7 @@ enum mailbox_order {
 struct mailbox {
     int event;
     pthread_mutex_t mutex;
-    struct parcel *parcels;
+    struct arrival *arrivals;
     size_t count;
     size_t room;
     enum mailbox_order order;
@@ -44,11 +37,11 @@ void mailbox_deinit(struct mailbox *mailbox);
 void mailbox_close(struct mailbox *mailbox);
 
 /* false: closed, or out of memory; the descriptor is still the caller's. */
-bool mailbox_post(struct mailbox *mailbox, const struct parcel *parcel);
+bool mailbox_post(struct mailbox *mailbox, const struct arrival *arrival);
 
 /* Orders only grow. */
 void mailbox_command(struct mailbox *mailbox, enum mailbox_order order);
 
-/* The next parcel, and the order so far; false: there is none. The event is no longer readable once
- * this has said so. */
-bool mailbox_take(struct mailbox *mailbox, struct parcel *ret, enum mailbox_order *ret_order);
+/* The next arrival, and the order so far; false: there is none. The event is no longer readable
+ * once this has said so. */
+bool mailbox_take(struct mailbox *mailbox, struct arrival *ret, enum mailbox_order *ret_order);

@@ -3,6 +3,7 @@
 
 #include "proxy/lane.h"
 #include "proxy/tcp_options.h"
+#include "proxy/vmm.h"
 #include "ring/socket.h"
 
 #include <assert.h>
@@ -348,6 +349,7 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     target->fd = fd;
     target->fd_write = fd;
     target->transport = (uint8_t)transport;
+    target->holds_half_close = vmm_holds_half_close(session->route->guest, fd);
     session->state = SESSION_RELAYING;
     ring_timer_disarm(session->sessions->ring, &session->timer);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
@@ -383,14 +385,14 @@ static struct session *session_take(struct sessions *sessions)
     return session;
 }
 
-int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
-                   enum transport transport)
+int sessions_start(struct sessions *sessions, const struct arrival *arrival)
 {
+    const struct route *route = arrival->route;
     struct session *session = session_take(sessions);
     if (!session) {
-        ring_socket_reset(fd);
-        if (fd_write != fd)
-            ring_socket_close(fd_write);
+        ring_socket_reset(arrival->fd);
+        if (arrival->fd_write != arrival->fd)
+            ring_socket_close(arrival->fd_write);
         return sessions->slab.used == sessions->slab.max ? -EAGAIN : -ENOMEM;
     }
     session->sessions = sessions;
@@ -402,9 +404,10 @@ int sessions_start(struct sessions *sessions, const struct route *route, int fd,
         session->lanes[i].source = (uint8_t)i;
     }
     struct side *initiator = &session->sides[SIDE_INITIATOR];
-    initiator->fd = fd;
-    initiator->fd_write = fd_write;
-    initiator->transport = (uint8_t)transport;
+    initiator->fd = arrival->fd;
+    initiator->fd_write = arrival->fd_write;
+    initiator->transport = (uint8_t)arrival->transport;
+    initiator->holds_half_close = vmm_holds_half_close(arrival->guest, arrival->fd);
     link_first(sessions, session);
     set_timer(session, SESSION_PATIENCE_NS, patience_over);
 

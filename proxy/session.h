@@ -72,7 +72,8 @@ struct side {
     int fd_write;  /* standard output beside standard input; else equal to fd */
     uint8_t index; /* in session.sides */
     uint8_t transport;
-    bool gone; /* takes no more bytes, in good order */
+    bool gone;             /* takes no more bytes, in good order */
+    bool holds_half_close; /* is told of an end-of-file when both directions have ended */
     int error; /* the reset that a send met, while what came before it is still read; else 0 */
     struct ring_op watch; /* errors and hang-up while nothing is received */
     struct ring_op cancel;
@@ -113,6 +114,15 @@ struct session {
     uint64_t delivered;      /* by both lanes, when discarding was last looked at */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
+};
+
+/* An accepted connection. */
+struct arrival {
+    const struct route *route;
+    const struct guest *guest; /* that it comes from; NULL: none is known */
+    int fd;
+    int fd_write; /* standard output beside standard input; else equal to fd */
+    enum transport transport;
 };
 
 /* What the owner of the sessions is told. The session may be read, not kept. */
@@ -173,10 +183,9 @@ void sessions_limit(struct sessions *sessions, const struct lane_limits *limits)
 /* No session may be left. */
 void sessions_deinit(struct sessions *sessions);
 
-/* Starts a session for an accepted connection; owns fd (and fd_write, equal to fd for a socket)
- * from here on, whatever happens. -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
-int sessions_start(struct sessions *sessions, const struct route *route, int fd, int fd_write,
-                   enum transport transport);
+/* Starts a session for an accepted connection; owns its descriptors from here on, whatever happens.
+ * -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
+int sessions_start(struct sessions *sessions, const struct arrival *arrival);
 
 /* Ends every session. */
 void sessions_stop_all(struct sessions *sessions, enum reason reason);

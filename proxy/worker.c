@@ -31,19 +31,18 @@ static void ended(void *owner, const struct session *session)
 static const struct sessions_events events = {.ended = ended, .released = released};
 
 /* Its load has been counted. */
-static void begin_session(struct worker *worker, const struct parcel *parcel)
+static void begin_session(struct worker *worker, const struct arrival *arrival)
 {
     if (worker->state == WORKER_ENDING) {
-        ring_socket_reset(parcel->fd);
+        ring_socket_reset(arrival->fd);
         atomic_fetch_sub(&worker->load, 1);
         return;
     }
-    if (sessions_start(&worker->sessions, parcel->route, parcel->fd, parcel->fd,
-                       parcel->transport) == 0)
+    if (sessions_start(&worker->sessions, arrival) == 0)
         return;
     atomic_fetch_sub(&worker->load, 1);
     log_line("route %s: a connection was refused: no room for another session",
-             parcel->route->name);
+             arrival->route->name);
 }
 
 bool worker_reserve(struct worker *worker)
@@ -65,23 +64,22 @@ static size_t room(void *owner)
 }
 
 /* Each listener may have accepted one when the last room was taken: its slot is there. */
-static void keep(struct worker *worker, const struct parcel *parcel)
+static void keep(struct worker *worker, const struct arrival *arrival)
 {
     atomic_fetch_add(&worker->load, 1);
-    begin_session(worker, parcel);
+    begin_session(worker, arrival);
 }
 
-static void accepted(void *owner, const struct route *route, int fd, enum transport transport)
+static void accepted(void *owner, const struct arrival *arrival)
 {
     struct worker *worker = owner;
     struct worker *other = workers_choose(worker->workers, worker);
-    struct parcel parcel = {.route = route, .fd = fd, .transport = transport};
 
     if (other == worker || !worker_reserve(other)) {
-        keep(worker, &parcel);
-    } else if (!mailbox_post(&other->mailbox, &parcel)) {
+        keep(worker, arrival);
+    } else if (!mailbox_post(&other->mailbox, arrival)) {
         atomic_fetch_sub(&other->load, 1);
-        keep(worker, &parcel);
+        keep(worker, arrival);
     }
 }
 
@@ -104,12 +102,12 @@ static void mail_came(struct ring_op *op, int result, unsigned flags)
 {
     struct worker *worker = (void *)((char *)op - offsetof(struct worker, mail));
     enum mailbox_order order;
-    struct parcel parcel;
+    struct arrival arrival;
 
     if (result == -ECANCELED)
         return;
-    while (mailbox_take(&worker->mailbox, &parcel, &order))
-        begin_session(worker, &parcel);
+    while (mailbox_take(&worker->mailbox, &arrival, &order))
+        begin_session(worker, &arrival);
     obey(worker, order);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
 }
@@ -138,13 +136,13 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     return 0;
 }
 
-void worker_listen(struct worker *worker, const struct route *route, uint32_t peer_cid,
-                   const struct bound *bound)
+void worker_listen(struct worker *worker, const struct route *route,
+                   const struct route_listen *listen, const struct bound *bound)
 {
     struct listener_options options = {
         .ring = worker->ring,
         .route = route,
-        .peer_cid = peer_cid,
+        .listen = listen,
         .bound = *bound,
         .accepted = accepted,
         .room = room,

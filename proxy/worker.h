@@ -63,8 +63,8 @@ struct worker_options {
 int worker_init(struct worker *worker, const struct worker_options *options);
 
 /* Accepts from *bound, its own from here on, once it runs; at most listener_max times. */
-void worker_listen(struct worker *worker, const struct route *route, uint32_t peer_cid,
-                   const struct bound *bound);
+void worker_listen(struct worker *worker, const struct route *route,
+                   const struct route_listen *listen, const struct bound *bound);
 
 /* Turns until ordered to end, or to drain and no session is left. Negative errno: the ring broke.
  */

@@ -51,7 +51,7 @@ static int listen_on_all(struct worker *worker, const struct openings *openings)
         bound.fd = fcntl(bound.fd, F_DUPFD_CLOEXEC, 0);
         if (bound.fd < 0)
             return -errno;
-        worker_listen(worker, opening->route, opening->listen->peer_cid, &bound);
+        worker_listen(worker, opening->route, opening->listen, &bound);
     }
     return 0;
 }

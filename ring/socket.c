@@ -92,6 +92,16 @@ int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length
     return 0;
 }
 
+int ring_socket_peer_process(int fd)
+{
+    struct ucred credentials;
+    socklen_t length = sizeof(credentials);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
+        return -errno;
+    return credentials.pid > 0 ? credentials.pid : -ESRCH;
+}
+
 void ring_socket_close(int fd)
 {
     close(fd);

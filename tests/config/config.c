@@ -117,6 +117,7 @@ Test(config, every_key)
                                               "[guest g]\n"
                                               "address = vsock-mux:/g\n"
                                               "vmm = libkrun\n"
+                                              "half-close = hold\n"
                                               "[route a]\n"
                                               "listen = unix:/a\n"
                                               "target = tcp:b:2\n"
@@ -139,6 +140,7 @@ Test(config, every_key)
     cr_expect_eq(result.config->sessions_max, 10000000);
     cr_expect_eq(result.config->drain_timeout_ns, 0);
     cr_expect_eq(result.config->guests[0].vmm, GUEST_VMM_LIBKRUN);
+    cr_expect_eq(result.config->guests[0].half_close, GUEST_HALF_CLOSE_HOLD);
     cr_expect_eq(a->connect_timeout_ns, 3 * S / 2);
     cr_expect_eq(a->keepalive_ns, 0);
     cr_expect_eq(a->backlog, 65535);
@@ -151,7 +153,7 @@ Test(config, every_key)
     cr_expect_eq(b->mode, 0);
     cr_expect_eq(b->owner_uid, (uid_t)-1);
     cr_expect_eq(b->owner_gid, 0);
-    expect_endpoint(&b->target_resolved, "vsock-mux:/g:2");
+    expect_endpoint(&b->target_resolved, "unix:/g_2");
     scratch_free(&result);
 }
 
@@ -177,6 +179,40 @@ Test(config, every_vmm)
         cr_expect_eq(result.config->guests[0].vmm, cases[i].vmm, "%s", text);
         scratch_free(&result);
     }
+}
+
+Test(config, every_half_close)
+{
+    static const struct {
+        const char *text;
+        enum guest_half_close half_close;
+    } cases[] = {
+        {"", GUEST_HALF_CLOSE_AUTO},
+        {"half-close = auto\n", GUEST_HALF_CLOSE_AUTO},
+        {"half-close = pass\n", GUEST_HALF_CLOSE_PASS},
+        {"half-close = hold\n", GUEST_HALF_CLOSE_HOLD},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[256];
+        snprintf(text, sizeof(text), "[guest g]\naddress = vsock-mux:/a\n%s", cases[i].text);
+        struct scratch_result result = read_right(text);
+        cr_expect_eq(result.config->guests[0].half_close, cases[i].half_close, "%s", text);
+        scratch_free(&result);
+    }
+}
+
+Test(config, libkrun_has_a_socket_for_each_port)
+{
+    struct scratch_result result = read_right("[guest k]\naddress = vsock-mux:/run/k\n"
+                                              "vmm = libkrun\n[route r]\nlisten = guest:k:5000\n"
+                                              "target = guest:k:80\n");
+    const struct route *route = &result.config->routes[0];
+
+    expect_endpoint(&route->target_resolved, "unix:/run/k_80");
+    expect_endpoint(&route->listens[0].resolved, "vsock-mux:/run/k:5000");
+    cr_expect_eq(route->listens[0].guest, &result.config->guests[0]);
+    scratch_free(&result);
 }
 
 /* Every way to write a list, with comments and blank lines between. */

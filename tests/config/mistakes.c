@@ -224,7 +224,7 @@ Test(mistakes, keys)
                                              "workers, max-sessions, drain-timeout "
                                              "and connect-timeout\n"},
         {GUEST "foo = 1\n",
-         AT(3) "unknown key 'foo'; the keys of [guest NAME] are address and vmm\n"},
+         AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, vmm and half-close\n"},
         {ROUTE "foo = 1\n", AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
                                   "target, connect-timeout, "
                                   "keepalive, backlog, mode, owner and lane\n"},
@@ -475,6 +475,12 @@ Test(mistakes, guests_that_are_not_there)
          "  guest:m:123456\ntarget = guest:m:1\n",
          AT(5) "'guest:m:123456' binds '/" LONG100
                "_123456', of 108 bytes; the path of a Unix socket has at most 107\n"},
+        {"[guest m]\naddress = vsock-mux:/" LONG100 "\nvmm = libkrun\n[route a]\n"
+         "listen = tcp:*:1\ntarget = guest:m:123456\n",
+         AT(6) "'guest:m:123456' connects to '/" LONG100
+               "_123456', of 108 bytes; the path of a Unix socket has at most 107\n"},
+        {GUEST "half-close = held\n",
+         AT(3) "'held' is no value of 'half-close'; did you mean 'hold'?\n"},
     };
 
     expect_mistakes(cases, COUNT_OF(cases));

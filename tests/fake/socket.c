@@ -186,6 +186,12 @@ int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length
     return 0;
 }
 
+int ring_socket_peer_process(int fd)
+{
+    connected(fd, "peer_process");
+    return -ESRCH;
+}
+
 void ring_socket_close(int fd)
 {
     descriptor_close(fake_current, fd, false, "close");

@@ -167,6 +167,41 @@ Test(session_end, half_close_keeps_the_other_direction_alive)
         }
 }
 
+/* To the side that does not take a half-close; the other one takes it at once. */
+static void expect_held(unsigned side)
+{
+    static const struct guest guest = {.half_close = GUEST_HALF_CLOSE_HOLD};
+    struct world world;
+    world_plain(&world);
+    struct world_session *session = world_add(&world, FAKE_TCP, WORLD_UNIX);
+    bool target = side == SIDE_TARGET;
+    struct fake_script *holder = target ? &session->targets[0].script : &session->initiator_script;
+    struct fake_script *other = target ? &session->initiator_script : &session->targets[0].script;
+
+    session->route.guest = target ? &guest : NULL;
+    session->initiator_guest = target ? NULL : &guest;
+    *other = world_calm(session, !side, 10);
+    *holder = world_calm(session, side, 4000);
+    holder->start_ns = 30000 * MS;
+    holder->write_bytes_max = 1000;
+    holder->write_pause_ns_max = 1000 * MS;
+    world_start(session);
+    world_run(&world, 200000 * MS);
+    expect_reason(session, REASON_DONE);
+    const struct fake_record *told = target ? world_target(session) : world_initiator(session);
+    const struct fake_record *sender = target ? world_initiator(session) : world_target(session);
+    cr_assert_eq(sender->read, 4000);
+    cr_assert_eq(told->read, 10);
+    cr_assert_geq(told->finished_ns, session->ended_ns, "it was told before it had ended itself");
+    world_deinit(&world);
+}
+
+Test(session_end, a_half_close_is_held_back_from_who_does_not_take_it)
+{
+    expect_held(SIDE_TARGET);
+    expect_held(SIDE_INITIATOR);
+}
+
 /* FACTS.md 2: a half-closed vsock connection is told of nothing when the other end vanishes: a RST
  * reads as the end-of-file that was there before. */
 static void expect_vanished(enum fake_kind kind, enum fake_leave leave, uint64_t within_ns)

@@ -133,8 +133,14 @@ static void start(struct ring_timer *timer)
     session->initiator = fake_accepted(world->fake, session->initiator_kind,
                                        &session->initiator_script, &fd, &fd_write);
     session->started_ns = fake_now_ns(world->fake);
-    session->start_error = sessions_start(&world->sessions, &session->route, fd, fd_write,
-                                          transports[session->initiator_kind]);
+    struct arrival arrival = {
+        .route = &session->route,
+        .guest = session->initiator_guest,
+        .fd = fd,
+        .fd_write = fd_write,
+        .transport = transports[session->initiator_kind],
+    };
+    session->start_error = sessions_start(&world->sessions, &arrival);
     fake_note(world->fake, "session %u started on descriptors %d and %d: %d", session->number, fd,
               fd_write, session->start_error);
 }

@@ -24,6 +24,7 @@ struct world_session {
     struct route route;
     enum fake_kind initiator_kind;
     enum world_target target_kind;
+    const struct guest *initiator_guest;
     struct fake_script initiator_script;
     struct fake_target_options targets[WORLD_ADDRESSES_MAX];
     unsigned target_count; /* more than one only with WORLD_TCP_NAME */
