@@ -180,7 +180,7 @@ Test(socket, send_now_does_not_wait)
 Test(socket, send_pieces_now_sends_no_larger_piece)
 {
     char bytes[4 * RING_SOCKET_PIECES_MAX + 1], got[sizeof(bytes)];
-    const size_t pieces[] = {4, 4, 2};
+    const ssize_t pieces[] = {4, 4, 2};
 
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)i;
@@ -188,7 +188,7 @@ Test(socket, send_pieces_now_sends_no_larger_piece)
     cr_assert_eq(ring_socket_send_pieces_now(pair[0], bytes, 10, 4), 10);
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         cr_assert_eq(read(pair[1], got, sizeof(got)), pieces[i]);
-        cr_assert_arr_eq(got, bytes + 4 * i, pieces[i]);
+        cr_assert_arr_eq(got, bytes + 4 * i, (size_t)pieces[i]);
     }
     cr_assert_eq(ring_socket_send_pieces_now(pair[0], bytes, sizeof(bytes), 4), sizeof(bytes) - 1);
     for (unsigned i = 0; i < RING_SOCKET_PIECES_MAX; i++) {
