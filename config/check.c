@@ -194,6 +194,24 @@ static void file_key_check(const struct draft *draft, const struct section *sect
                   name);
 }
 
+static bool is_in_guest(const struct route *route)
+{
+    return route->target.kind == ENDPOINT_GUEST || route->target.kind == ENDPOINT_VSOCK ||
+           route->target.kind == ENDPOINT_VSOCK_MUX;
+}
+
+static void wait_check(const struct draft *draft, const struct section *section,
+                       const struct route *route)
+{
+    struct place place = key_place(section, KEY_WAIT_FOR_GUEST);
+    bool has_target = route->target.name[0] || route->target.port;
+
+    if (place.line && has_target && !is_in_guest(route))
+        draft_problem(draft, &place,
+                      "'wait-for-guest' is for a target in a guest, guest:, vsock: or vsock-mux:, "
+                      "and this route's is none; remove it");
+}
+
 static void route_check(const struct draft *draft, const struct section *section)
 {
     struct route *route = &draft->config->routes[section->index];
@@ -207,6 +225,7 @@ static void route_check(const struct draft *draft, const struct section *section
     target_resolve(draft, section, route);
     for (size_t i = 0; i < route->listen_count; i++)
         listen_resolve(draft, section, &route->listens[i]);
+    wait_check(draft, section, route);
     file_key_check(draft, section, KEY_MODE, "mode");
     file_key_check(draft, section, KEY_OWNER, "owner");
     if (route->connect_timeout_ns == 0)

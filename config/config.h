@@ -32,6 +32,14 @@ enum guest_half_close {
                             */
 };
 
+/* Why a guest cannot be reached yet. */
+enum guest_phase {
+    GUEST_PHASE_OFF = 1 << 0,
+    GUEST_PHASE_BOOTING = 1 << 1,
+    GUEST_PHASE_SERVICE = 1 << 2, /* up, without the service */
+    GUEST_PHASES = GUEST_PHASE_OFF | GUEST_PHASE_BOOTING | GUEST_PHASE_SERVICE,
+};
+
 struct guest {
     char *name;
     struct endpoint address; /* ENDPOINT_VSOCK or ENDPOINT_VSOCK_MUX, its port not set (0) */
@@ -75,6 +83,9 @@ struct route {
     struct endpoint target_resolved;
 
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
+    uint64_t wait_ns;            /* for a guest that cannot be reached yet; 0, the default: not */
+    unsigned wait_phases;        /* enum guest_phase, of those to wait for; default all */
+    unsigned wait_max;           /* sessions that wait at once; default 1000 */
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
     int backlog;                 /* default 4096 */
     enum route_lane lane;        /* default auto */

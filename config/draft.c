@@ -75,6 +75,8 @@ struct route *draft_route_add(struct draft *draft, const char *name)
         .name = copy,
         .target = {.fd = -1},
         .target_resolved = {.fd = -1},
+        .wait_phases = GUEST_PHASES,
+        .wait_max = DEFAULT_WAIT_MAX,
         .keepalive_ns = DEFAULT_KEEPALIVE_NS,
         .backlog = DEFAULT_BACKLOG,
         .mode = -1,

@@ -66,6 +66,10 @@ static void options_format(const struct route *route, const struct route_listen 
     cell[0] = '\0';
     if (route->connect_timeout_ns != DEFAULT_CONNECT_TIMEOUT_NS)
         duration_add(cell, "connect-timeout", route->connect_timeout_ns, "0");
+    if (route->wait_ns)
+        duration_add(cell, "wait-for-guest", route->wait_ns, "0");
+    if (route->wait_ns && route->wait_max != DEFAULT_WAIT_MAX)
+        cell_add(cell, "wait-max=%u", route->wait_max);
     if (route->keepalive_ns != DEFAULT_KEEPALIVE_NS)
         duration_add(cell, "keepalive", route->keepalive_ns, "off");
     if (route->backlog != DEFAULT_BACKLOG)

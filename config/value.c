@@ -13,6 +13,7 @@
 #define WORKERS_MAX      1024
 #define SESSIONS_MAX     10000000
 #define BACKLOG_MAX      65535
+#define WAIT_MAX         1000000
 #define NS_PER_S         UINT64_C(1000000000)
 #define KEEPALIVE_NS_MAX (9 * 3600 * NS_PER_S) /* TCP_KEEPIDLE takes 32767 s (tcp(7)) */
 
@@ -157,6 +158,38 @@ void half_close_set(struct draft *draft, const char *value)
 
     if (word < HALF_CLOSE_COUNT)
         draft_guest(draft)->half_close = (enum guest_half_close)word;
+}
+
+void wait_for_guest_set(struct draft *draft, const char *value)
+{
+    duration_read(draft, value, 0, UINT64_MAX, &draft_route(draft)->wait_ns);
+}
+
+void wait_max_set(struct draft *draft, const char *value)
+{
+    number_read(draft, value, 1, WAIT_MAX, &draft_route(draft)->wait_max);
+}
+
+static const char *const phase_names[] = {"off", "booting", "service"};
+
+#define PHASE_COUNT (sizeof(phase_names) / sizeof(phase_names[0]))
+
+void wait_for_set(struct draft *draft, const char *value)
+{
+    unsigned phases = 0;
+
+    while (*value) {
+        char word[64];
+        size_t length = strcspn(value, ", \t");
+        snprintf(word, sizeof(word), "%.*s", (int)length, value);
+        size_t phase = length > 0 ? word_read(draft, word, phase_names, PHASE_COUNT) : PHASE_COUNT;
+        if (phase < PHASE_COUNT)
+            phases |= 1U << phase;
+        value += length;
+        value += strspn(value, ", \t");
+    }
+    if (phases)
+        draft_route(draft)->wait_phases = phases;
 }
 
 void lane_set(struct draft *draft, const char *value)

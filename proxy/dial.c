@@ -45,8 +45,30 @@ static void abandon(struct dial *dial)
     dial->fd = -1;
 }
 
+static void wait_over(struct ring_timer *timer);
+
+/* The first of the line tries after its pause; all give up in the end. */
+static void wait_in_line(struct dial *dial)
+{
+    uint64_t at_ns = dial->wait_end_ns;
+
+    dial->state = DIAL_WAITING;
+    if (dial->line->first == dial && ring_now_ns(dial->ring) + dial->line->pause_ns < at_ns)
+        at_ns = ring_now_ns(dial->ring) + dial->line->pause_ns;
+    ring_timer_arm(dial->ring, &dial->timer, at_ns, wait_over);
+}
+
+static void leave_line(struct dial *dial)
+{
+    struct dial *first = dial->line ? dial_line_leave(dial->line, dial) : NULL;
+
+    if (first)
+        wait_in_line(first);
+}
+
 static void rest(struct dial *dial)
 {
+    leave_line(dial);
     ring_timer_disarm(dial->ring, &dial->timer);
     resolver_forget(&dial->wait);
     addresses_unref(dial->addresses);
@@ -67,8 +89,58 @@ static void succeed(struct dial *dial)
     int fd = dial->fd;
 
     dial->fd = -1;
+    if (dial->line)
+        dial->line->pause_ns = 0;
     rest(dial);
     dial->handler(dial, fd, transport, REASON_NONE, 0);
+}
+
+static bool join_line(struct dial *dial)
+{
+    struct dial_line *line = dial_lines_get(dial->options.lines, dial->options.target);
+
+    if (!line || line->count >= dial->options.wait_max)
+        return false;
+    dial_line_join(line, dial);
+    return true;
+}
+
+/* Its guest may still come, and there is room in the line. */
+static bool is_to_wait(struct dial *dial)
+{
+    if (!(reason_guest_phases(dial->reason) & dial->options.wait_phases) ||
+        ring_now_ns(dial->ring) >= dial->wait_end_ns)
+        return false;
+    return dial->line || join_line(dial);
+}
+
+/* Others wait for the guest already: it is not asked before them. */
+static bool stands_behind_others(struct dial *dial)
+{
+    if (dial->options.wait_ns == 0)
+        return false;
+    const struct dial_line *line = dial_lines_get(dial->options.lines, dial->options.target);
+    if (!line || line->count == 0 || !join_line(dial))
+        return false;
+    dial->reason = line->first->reason;
+    dial->error = line->first->error;
+    return true;
+}
+
+static void wait_over(struct ring_timer *timer)
+{
+    struct dial *dial = dial_of_timer(timer);
+    uint64_t now_ns = ring_now_ns(dial->ring);
+    uint64_t end_ns = now_ns + dial->options.timeout_ns;
+
+    if (now_ns >= dial->wait_end_ns) {
+        fail(dial);
+        return;
+    }
+    dial->address_index = 0;
+    dial->retry_ns = 0;
+    dial->deadline_ns = end_ns < dial->wait_end_ns ? end_ns : dial->wait_end_ns;
+    attempt(dial);
 }
 
 /* The attempt is over: what is in flight has been cancelled, and once it is back the next one
@@ -89,7 +161,13 @@ static void leave(struct dial *dial)
         attempt(dial);
         return;
     }
-    fail(dial);
+    if (!is_to_wait(dial)) {
+        fail(dial);
+        return;
+    }
+    if (dial->line->first == dial)
+        dial_line_slow_down(dial->line);
+    wait_in_line(dial);
 }
 
 static void leave_by_timer(struct ring_timer *timer)
@@ -359,9 +437,12 @@ void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
         .state = DIAL_RESOLVING,
         .fd = -1,
         .deadline_ns = ring_now_ns(ring) + options->timeout_ns,
+        .wait_end_ns = ring_now_ns(ring) + options->wait_ns,
     };
     int error = find_addresses(dial);
-    if (error == 0)
+    if (error == 0 && stands_behind_others(dial))
+        wait_in_line(dial);
+    else if (error == 0)
         attempt(dial);
     else if (error == -EAGAIN)
         ring_timer_arm(ring, &dial->timer, dial->deadline_ns, attempt_expired);

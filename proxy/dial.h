@@ -8,12 +8,18 @@
  *                 |            +-------------+------ attempt failed -----> LEAVING
  *                 +--> failed                         (cancel, join)          |
  *                                                                            +--> failed
+ *                                                                            |
+ *                                       (its guest may come) WAITING <-------+
+ *
+ * WAITING, the dial stands in a line (proxy/dial_line.h); the first of it goes on to CONNECTING,
+ * and leaves the line when it is connected or has failed for good.
  *
  * Owns the descriptor of the attempt until it is handed to the handler. The handler is called once,
  * never from inside dial_start() or dial_stop(); the dial is then at rest and may be freed.
  */
 #pragma once
 
+#include "proxy/dial_line.h"
 #include "proxy/reason.h"
 #include "proxy/resolver.h"
 #include "ring/ring.h"
@@ -36,6 +42,7 @@ enum dial_state {
     DIAL_GREETING,
     DIAL_LEAVING,
     DIAL_RETRYING,
+    DIAL_WAITING,
 };
 
 struct dial_options {
@@ -43,6 +50,11 @@ struct dial_options {
     uint64_t timeout_ns;
     uint64_t keepalive_ns; /* TCP; 0: off */
     void *owner;           /* for the handler */
+
+    uint64_t wait_ns;         /* for a guest that cannot be reached yet; 0: not */
+    unsigned wait_phases;     /* enum guest_phase */
+    unsigned wait_max;        /* dials in its line */
+    struct dial_lines *lines; /* where to wait */
 };
 
 struct dial {
@@ -59,6 +71,10 @@ struct dial {
     bool stopped;
     int fd;
     uint64_t deadline_ns;
+    uint64_t wait_end_ns;
+    struct dial_line *line; /* that it stands in; NULL: none */
+    struct dial *before;
+    struct dial *behind;
     uint64_t retry_ns; /* the latest pause after a full backlog */
 
     struct resolver_wait wait;

@@ -52,6 +52,22 @@ static enum reason reason_of_vsock(int error)
     }
 }
 
+/* A VMM serves its socket for as long as it runs; it refuses a port while the guest boots and where
+ * it lacks the service. */
+unsigned reason_guest_phases(enum reason reason)
+{
+    switch (reason) {
+    case REASON_GUEST_OFF:
+    case REASON_TARGET_REFUSED:
+    case REASON_TARGET_MISSING: return GUEST_PHASE_OFF;
+    case REASON_GUEST_BOOTING:
+    case REASON_MUX_SILENT: return GUEST_PHASE_BOOTING;
+    case REASON_GUEST_NO_SERVICE: return GUEST_PHASE_SERVICE;
+    case REASON_MUX_REFUSED: return GUEST_PHASE_BOOTING | GUEST_PHASE_SERVICE;
+    default: return 0;
+    }
+}
+
 enum reason reason_of_connect(enum transport transport, int error)
 {
     switch (-error) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "config/address.h"
+#include "config/config.h"
 
 #include <stdbool.h>
 
@@ -46,6 +47,11 @@ enum reason {
 
 const char *reason_token(enum reason reason);
 const char *reason_text(enum reason reason);
+
+/* Which phases of a guest's life (enum guest_phase) it may mean, where the target is in one; 0:
+ * none.
+ */
+unsigned reason_guest_phases(enum reason reason);
 
 /* false: the sockets are closed with a reset, so that no truncated stream looks whole. */
 bool reason_whole(enum reason reason);

@@ -20,6 +20,7 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
         .owner = owner,
     };
     sessions->numbers = &sessions->numbers_own;
+    sessions->shares = 1;
     slab_init(&sessions->slab, sizeof(struct session), max);
     slab_init(&sessions->dials, sizeof(struct dial), max);
     sessions_limit(sessions, &(struct lane_limits)LANE_LIMITS);
@@ -36,6 +37,7 @@ void sessions_deinit(struct sessions *sessions)
     assert(!sessions->first);
     slab_deinit(&sessions->slab);
     slab_deinit(&sessions->dials);
+    dial_lines_deinit(&sessions->lines);
     chain_links_deinit(&sessions->links);
     pool_deinit(&sessions->pool);
 }
@@ -192,6 +194,15 @@ static bool tells_sink_gone(const struct session *session, const struct side *si
     return events & POLLHUP && session->lanes[side->index].state == LANE_ENDED;
 }
 
+/* An initiator that closed while it waits for a guest, and has said nothing. */
+static bool has_left(const struct session *session, const struct side *side, int events)
+{
+    char byte;
+
+    return session->state == SESSION_CONNECTING && session->route->wait_ns > 0 &&
+           events & POLLHUP && ring_socket_receive_now(side->fd, &byte, 1, MSG_PEEK) <= 0;
+}
+
 /* Nothing is received from this side now, so nothing else tells of its reset. A hang-up alone is no
  * error: a Unix socket that was closed at the other end still holds what was sent before. */
 static void watched(struct ring_op *op, int result, unsigned flags)
@@ -209,6 +220,8 @@ static void watched(struct ring_op *op, int result, unsigned flags)
         session_stop(session, REASON_SYSTEM, result);
     else if (result & POLLERR)
         side_broke(session, side, ring_socket_error(side->fd));
+    else if (has_left(session, side, result))
+        session_stop(session, REASON_INITIATOR_LEFT, 0);
     else if (tells_sink_gone(session, side, result))
         lane_sink_gone(&session->lanes[!side->index]);
 }
@@ -411,11 +424,16 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
     link_first(sessions, session);
     set_timer(session, SESSION_PATIENCE_NS, patience_over);
 
+    unsigned wait_max = route->wait_max / sessions->shares;
     struct dial_options options = {
         .target = &route->target_resolved,
         .timeout_ns = route->connect_timeout_ns,
         .keepalive_ns = route->keepalive_ns,
         .owner = session,
+        .wait_ns = route->wait_ns,
+        .wait_phases = route->wait_phases,
+        .wait_max = wait_max > 0 ? wait_max : 1,
+        .lines = &sessions->lines,
     };
     dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
     return 0;

@@ -154,7 +154,9 @@ struct sessions {
     const struct sessions_events *events;
     void *owner;
     struct slab slab;
-    struct slab dials; /* of those that are connecting: a session that relays holds none */
+    struct dial_lines lines; /* of dials that wait for guests */
+    unsigned shares;         /* as many have their part of each bound: workers */
+    struct slab dials;       /* of those that are connecting: a session that relays holds none */
     struct sessions_totals totals;
     struct lane_limits limits;
     struct chain_links links;

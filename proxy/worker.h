@@ -47,7 +47,7 @@ struct worker {
     bool deaf;    /* its listeners are closed, which has been told */
 
     struct mailbox mailbox; /* of any thread, as what follows */
-    atomic_size_t load;     /* sessions, and parcels on their way to it */
+    atomic_size_t load;     /* sessions, and arrivals on their way to it */
 };
 
 struct worker_options {

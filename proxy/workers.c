@@ -288,3 +288,8 @@ atomic_uint_fast64_t *workers_numbers(struct workers *workers)
 {
     return &workers->numbers;
 }
+
+unsigned workers_count(const struct workers *workers)
+{
+    return workers->options.count;
+}

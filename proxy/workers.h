@@ -62,5 +62,8 @@ void workers_deaf(struct worker *worker);
 /* Of a worker's thread: whom a new connection is for. */
 struct worker *workers_choose(struct workers *workers, struct worker *self);
 
+/* How many there are to be. */
+unsigned workers_count(const struct workers *workers);
+
 /* Sessions of all workers are numbered together. */
 atomic_uint_fast64_t *workers_numbers(struct workers *workers);

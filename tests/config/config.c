@@ -202,6 +202,24 @@ Test(config, every_half_close)
     }
 }
 
+Test(config, waiting_for_a_guest)
+{
+    struct scratch_result result =
+        read_right("[route a]\nlisten = tcp:*:1\ntarget = vsock:3:80\nwait-for-guest = 60s\n"
+                   "wait-for = booting, service\nwait-max = 7\n"
+                   "[route b]\nlisten = tcp:*:2\ntarget = vsock:3:80\nwait-for=off\n");
+    const struct route *a = &result.config->routes[0];
+    const struct route *b = &result.config->routes[1];
+
+    cr_expect_eq(a->wait_ns, UINT64_C(60000000000));
+    cr_expect_eq(a->wait_phases, GUEST_PHASE_BOOTING | GUEST_PHASE_SERVICE);
+    cr_expect_eq(a->wait_max, 7);
+    cr_expect_eq(b->wait_ns, 0);
+    cr_expect_eq(b->wait_phases, GUEST_PHASE_OFF);
+    cr_expect_eq(b->wait_max, 1000);
+    scratch_free(&result);
+}
+
 Test(config, libkrun_has_a_socket_for_each_port)
 {
     struct scratch_result result = read_right("[guest k]\naddress = vsock-mux:/run/k\n"

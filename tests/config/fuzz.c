@@ -12,17 +12,18 @@
 #define ROUNDS     4000
 #define TEXT_BYTES 4096
 
-static const char seed_text[] = "[global]\nworkers = 2\nmax-sessions = 100\ndrain-timeout = 3s\n"
-                                "; comment\n"
-                                "[guest web1]\naddress = vsock:3\nvmm = kernel\n"
-                                "[guest fc7]\naddress = vsock-mux:/run/fc7/v.sock\n"
-                                "vmm = firecracker\n\n"
-                                "[route web]\nlisten = tcp:127.0.0.1:8080 tcp:[::1]:80 ; x\n"
-                                "  unix:/run/a b\n  vsock-mux:/c:5\ntarget = guest:web1:80\n"
-                                "connect-timeout = 3s\nkeepalive = off\nbacklog = 5\nmode = 0600\n"
-                                "owner = root:7\n"
-                                "[route db]\nlisten =\n  vsock::5432\n  guest:fc7:1\n  fd:web\n"
-                                "target = tcp:db.example:5432\n";
+static const char seed_text[] =
+    "[global]\nworkers = 2\nmax-sessions = 100\ndrain-timeout = 3s\n"
+    "; comment\n"
+    "[guest web1]\naddress = vsock:3\nvmm = kernel\n"
+    "[guest fc7]\naddress = vsock-mux:/run/fc7/v.sock\n"
+    "vmm = firecracker\nhalf-close = hold\n\n"
+    "[route web]\nlisten = tcp:127.0.0.1:8080 tcp:[::1]:80 ; x\n"
+    "  unix:/run/a b\n  vsock-mux:/c:5\ntarget = guest:web1:80\n"
+    "connect-timeout = 3s\nkeepalive = off\nbacklog = 5\nmode = 0600\n"
+    "owner = root:7\nwait-for-guest = 60s\nwait-for = off, service\nwait-max = 9\n"
+    "[route db]\nlisten =\n  vsock::5432\n  guest:fc7:1\n  fd:web\n"
+    "target = tcp:db.example:5432\n";
 
 /* What a mutation puts in: what the grammar is made of, and what breaks it. */
 static const char *const pieces[] = {

@@ -225,9 +225,10 @@ Test(mistakes, keys)
                                              "and connect-timeout\n"},
         {GUEST "foo = 1\n",
          AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, vmm and half-close\n"},
-        {ROUTE "foo = 1\n", AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
-                                  "target, connect-timeout, "
-                                  "keepalive, backlog, mode, owner and lane\n"},
+        {ROUTE "foo = 1\n",
+         AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
+               "target, connect-timeout, "
+               "wait-for-guest, wait-for, wait-max, keepalive, backlog, mode, owner and lane\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -479,6 +480,12 @@ Test(mistakes, guests_that_are_not_there)
          "listen = tcp:*:1\ntarget = guest:m:123456\n",
          AT(6) "'guest:m:123456' connects to '/" LONG100
                "_123456', of 108 bytes; the path of a Unix socket has at most 107\n"},
+        {"[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\nwait-for-guest = 1m\n",
+         AT(4) "'wait-for-guest' is for a target in a guest, guest:, vsock: or vsock-mux:, and "
+               "this "
+               "route's is none; remove it\n"},
+        {"[route a]\nlisten = tcp:*:1\ntarget = vsock:3:1\nwait-for = off,bootin\n",
+         AT(4) "'bootin' is no value of 'wait-for'; did you mean 'booting'?\n"},
         {GUEST "half-close = held\n",
          AT(3) "'held' is no value of 'half-close'; did you mean 'hold'?\n"},
     };
@@ -532,7 +539,8 @@ Test(mistakes, are_told_in_the_order_of_lines)
                                    "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
                                        7) "unknown key 'foo'; the keys of [route NAME] "
                                           "are listen, target, connect-timeout, "
-                                          "keepalive, backlog, mode, owner and lane\n" AT(
+                                          "wait-for-guest, wait-for, wait-max, keepalive, backlog, "
+                                          "mode, owner and lane\n" AT(
                                               10) "'x' is no value of 'workers'; give "
                                                   "it a number from 0 to 1024\n"},
     };

@@ -59,6 +59,15 @@ Test(table, no_options_no_column)
     expect_table("", NULL, 0, "ROUTE  LISTEN  TARGET\n");
 }
 
+Test(table, waiting_for_a_guest)
+{
+    expect_table("[route a]\nlisten = tcp:*:1\ntarget = vsock:3:1\nwait-for-guest = 90s\n"
+                 "wait-max = 5\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN   TARGET     OPTIONS\n"
+                 "a      tcp:*:1  vsock:3:1  wait-for-guest=90s wait-max=5\n");
+}
+
 Test(table, columns_are_as_wide_as_characters_not_bytes)
 {
     expect_table("[route a]\nlisten = unix:/\xc3\xa4\xe2\x82\xac unix:/abc\ntarget = tcp:b:1\n",

@@ -150,6 +150,17 @@ static void random_targets(struct random *random, struct world_session *session,
     }
 }
 
+static void random_guests(struct random *random, struct world_session *session)
+{
+    static const struct guest holds = {.half_close = GUEST_HALF_CLOSE_HOLD};
+
+    session->route.guest = random_permille(random, 200) ? &holds : NULL;
+    session->initiator_guest = random_permille(random, 200) ? &holds : NULL;
+    session->route.wait_ns = random_permille(random, 300) ? random_size(random, 5000 * MS) : 0;
+    session->route.wait_phases = random_below(random, GUEST_PHASES + 1);
+    session->route.wait_max = 1;
+}
+
 static void add_session(struct random *random, struct scenario *scenario)
 {
     struct world *world = &scenario->world;
@@ -164,6 +175,7 @@ static void add_session(struct random *random, struct scenario *scenario)
     session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
     session->initiator_script = random_script(random, session, SIDE_INITIATOR, calm);
     random_targets(random, session, calm);
+    random_guests(random, session);
     world_start(session);
 }
 

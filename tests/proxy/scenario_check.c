@@ -104,7 +104,10 @@ static void check_refused(const struct view *view)
 
     if (session->ended_in != SESSION_CONNECTING)
         return;
-    if (took_ns > session->route.connect_timeout_ns + DIAL_SLACK_NS)
+    uint64_t deadline_ns = session->route.connect_timeout_ns;
+    if (session->route.wait_ns > deadline_ns)
+        deadline_ns = session->route.wait_ns;
+    if (took_ns > deadline_ns + DIAL_SLACK_NS)
         fail(view, "the connect deadline was not kept");
     if (view->ends[SIDE_TARGET] && view->ends[SIDE_TARGET]->greeted &&
         view->ends[SIDE_TARGET]->read > 0)

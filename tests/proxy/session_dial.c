@@ -52,6 +52,86 @@ Test(session_dial, every_refusal_has_its_reason)
         expect_refused(&table[i]);
 }
 
+/* Through all phases of its life, in their order, each for a while. */
+Test(session_dial, waits_for_a_guest)
+{
+    static const int phases[] = {-ENODEV, -ETIMEDOUT, -ECONNRESET};
+    struct fake_target_options options = {.answer = FAKE_REFUSES, .error = -ENODEV};
+    struct world world;
+    world_plain(&world);
+    struct world_session *session = world_add(&world, FAKE_TCP, WORLD_VSOCK);
+
+    session->route.wait_ns = 60000 * MS;
+    session->route.wait_phases = GUEST_PHASES;
+    session->route.wait_max = 1;
+    session->initiator_script = world_calm(session, SIDE_INITIATOR, 100);
+    options.script = world_calm(session, SIDE_TARGET, 5000);
+    session->targets[0] = options;
+    world_start(session);
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        world_run_for(&world, 5000 * MS);
+        unsigned attempts = fake_target_attempts(session->registered[0]);
+        cr_assert(attempts >= 4 * (i + 1) && attempts <= 15 * (i + 1), "%u attempts", attempts);
+        options.error = phases[i];
+        fake_target_change(session->registered[0], &options);
+    }
+    options.answer = FAKE_ACCEPTS;
+    fake_target_change(session->registered[0], &options);
+    world_run(&world, 3000 * MS);
+    expect_reason(session, REASON_DONE);
+    cr_assert_eq(world_initiator(session)->read, 5000);
+    cr_assert_eq(world_target(session)->read, 100);
+    world_deinit(&world);
+}
+
+static void expect_waited(unsigned phases, uint64_t wait_ns, uint64_t min_ns, uint64_t max_ns)
+{
+    struct world world;
+    world_plain(&world);
+    struct world_session *session = world_add(&world, FAKE_TCP, WORLD_VSOCK);
+
+    session->route.wait_ns = wait_ns;
+    session->route.wait_phases = phases;
+    session->route.wait_max = 1;
+    session->targets[0].answer = FAKE_REFUSES;
+    session->targets[0].error = -ENODEV;
+    world_start(session);
+    world_run(&world, 100000 * MS);
+    expect_reason(session, REASON_GUEST_OFF);
+    expect_took(session, min_ns, max_ns);
+    world_deinit(&world);
+}
+
+Test(session_dial, waits_so_long_and_only_for_what_it_is_told)
+{
+    expect_waited(GUEST_PHASES, 7000 * MS, 7000 * MS, 7001 * MS);
+    expect_waited(GUEST_PHASE_OFF, 50 * MS, 50 * MS, 51 * MS);
+    expect_waited(GUEST_PHASE_BOOTING | GUEST_PHASE_SERVICE, 7000 * MS, 0, 1 * MS);
+    expect_waited(GUEST_PHASES, 0, 0, 1 * MS);
+}
+
+/* Whatever it is doing just then: pausing, or connecting. */
+Test(session_dial, stops_while_it_waits)
+{
+    for (uint64_t after_ns = MS; after_ns < 2000 * MS; after_ns += 50 * MS) {
+        struct world world;
+        world_plain(&world);
+        struct world_session *session = world_add(&world, FAKE_TCP, WORLD_VSOCK);
+
+        session->route.wait_ns = 60000 * MS;
+        session->route.wait_phases = GUEST_PHASES;
+        session->route.wait_max = 1;
+        session->targets[0].answer = FAKE_REFUSES;
+        session->targets[0].error = -ETIMEDOUT;
+        session->targets[0].delay_ns = 120 * MS;
+        world_stop_all_at(&world, after_ns);
+        world_start(session);
+        world_run(&world, 3000 * MS);
+        cr_assert_eq(session->ended, 1);
+        world_deinit(&world);
+    }
+}
+
 static void expect_silence(enum world_target target, enum reason reason)
 {
     struct world world;

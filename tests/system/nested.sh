@@ -1,5 +1,6 @@
 # In the outer guest, a VM host of its own (run by tests/lab/nested, busybox sh): a guest is off, boots, is up without
-# the service, then serves, and is killed. Each time the initiator is closed with a reset and the log says which it is.
+# the service, then serves, and is killed. Each time the initiator is closed with a reset and the log says which it is;
+# on another route one waits, and is served in the end.
 log=/tmp/log
 conf=/tmp/vsluice.conf
 failed=0
@@ -39,6 +40,11 @@ address = vsock:3
 listen = tcp:127.0.0.1:8080
 target = guest:inner:1000
 connect-timeout = 2s
+[route patient]
+listen = tcp:127.0.0.1:8081
+target = guest:inner:1000
+connect-timeout = 2s
+wait-for-guest = 5m
 END
 vsluice run -c $conf 2>$log &
 vsluice=$!
@@ -48,6 +54,8 @@ until grep -qx ready $log; do
 done
 descriptors=$(ls /proc/$vsluice/fd | wc -l)
 
+peer exchange tcp:127.0.0.1:8081 --bytes 1M --timeout 280 >/tmp/patient 2>&1 &
+patient=$!
 phase guest-off 1
 vmm=$(lab-start-inner)
 phase guest-booting 60
@@ -55,6 +63,8 @@ phase guest-no-service 120
 until attempt; do
     sleep 0.5
 done
+wait $patient || fail "the one that waited for the guest: $(cat /tmp/patient)"
+echo 'ok: one waited for the guest through all phases'
 order=$(tokens | uniq | tr '\n' ' ')
 [ "$order" = 'guest-off guest-booting guest-no-service ' ] || fail "the order was: $order"
 for token in guest-off:'no guest with this CID' guest-booting:'does not answer' guest-no-service:'nothing listens'; do
