@@ -176,17 +176,21 @@ static const char *const phase_names[] = {"off", "booting", "service"};
 
 void wait_for_set(struct draft *draft, const char *value)
 {
+    static const char between[] = ", \t";
+    const char *rest = value + strspn(value, between);
     unsigned phases = 0;
 
-    while (*value) {
+    if (!*rest)
+        value_refuse(draft, value);
+    while (*rest) {
         char word[64];
-        size_t length = strcspn(value, ", \t");
-        snprintf(word, sizeof(word), "%.*s", (int)length, value);
-        size_t phase = length > 0 ? word_read(draft, word, phase_names, PHASE_COUNT) : PHASE_COUNT;
+        size_t length = strcspn(rest, between);
+        snprintf(word, sizeof(word), "%.*s", (int)length, rest);
+        size_t phase = word_read(draft, word, phase_names, PHASE_COUNT);
         if (phase < PHASE_COUNT)
             phases |= 1U << phase;
-        value += length;
-        value += strspn(value, ", \t");
+        rest += length;
+        rest += strspn(rest, between);
     }
     if (phases)
         draft_route(draft)->wait_phases = phases;

@@ -1,3 +1,4 @@
+/* A doubly linked list for each target. */
 #include "proxy/dial_line.h"
 
 #include "proxy/dial.h"

@@ -1,3 +1,4 @@
+/* By the configuration, or by the name of the process behind a socket (proc(5)). */
 #include "proxy/vmm.h"
 
 #include "ring/socket.h"

@@ -1,7 +1,7 @@
 /* Dialling: connect(2) without waiting, then poll(2) for it, for the deadline and for who cancels.
  *
- * io_uring's and a second connect(2) can report success on a vsock socket whose first attempt
- * failed: a socket has one attempt.
+ * A socket has one attempt: what a second connect(2) says of a vsock socket whose first one failed
+ * differs from kernel to kernel, and can be wrong.
  */
 #include "vsock/conn.h"
 #include "vsock/socket.h"

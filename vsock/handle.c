@@ -1,3 +1,4 @@
+/* A mutex, a condition and an eventfd. */
 #include "vsock/handle.h"
 
 #include "vsock/socket.h"

@@ -1,3 +1,4 @@
+/* System calls on sockets, and their names and times. */
 #include "vsock/socket.h"
 
 #include <errno.h>

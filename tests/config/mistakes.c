@@ -486,6 +486,9 @@ Test(mistakes, guests_that_are_not_there)
                "route's is none; remove it\n"},
         {"[route a]\nlisten = tcp:*:1\ntarget = vsock:3:1\nwait-for = off,bootin\n",
          AT(4) "'bootin' is no value of 'wait-for'; did you mean 'booting'?\n"},
+        {"[route a]\nlisten = tcp:*:1\ntarget = vsock:3:1\nwait-for = ,\n",
+         AT(4) "',' is no value of 'wait-for'; give it one or more of off, booting and service, "
+               "with commas between\n"},
         {GUEST "half-close = held\n",
          AT(3) "'held' is no value of 'half-close'; did you mean 'hold'?\n"},
     };
