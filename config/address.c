@@ -75,7 +75,9 @@ int address_of_endpoint(const struct endpoint *endpoint, struct address *ret)
     case ENDPOINT_UNIX:
     case ENDPOINT_VSOCK_MUX: of_unix_path(endpoint->name, ret); return 0;
     case ENDPOINT_VSOCK: of_vsock(endpoint->cid, endpoint->port, ret); return 0;
+    case ENDPOINT_MACHINE: return -ENOENT;
     case ENDPOINT_GUEST:
+    case ENDPOINT_MUX:
     case ENDPOINT_FD: return -EINVAL;
     }
     return -EINVAL;
@@ -83,10 +85,16 @@ int address_of_endpoint(const struct endpoint *endpoint, struct address *ret)
 
 void address_set_port(struct address *address, uint32_t port)
 {
-    if (address->storage.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons((uint16_t)port);
-    else
+    switch (address->storage.ss_family) {
+    case AF_INET:
         ((struct sockaddr_in *)&address->storage)->sin_port = htons((uint16_t)port);
+        break;
+    case AF_INET6:
+        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons((uint16_t)port);
+        break;
+    case AF_VSOCK: ((struct sockaddr_vm *)&address->storage)->svm_port = port; break;
+    default: break;
+    }
 }
 
 static void endpoint_of_inet(const struct address *address, struct endpoint *ret)

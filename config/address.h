@@ -22,11 +22,11 @@ struct address {
 enum transport address_transport(const struct address *address);
 
 /* The address of an endpoint that needs no name service: a numeric tcp host, unix, vsock, vsock-mux
- * (the VMM's socket itself). -ENOENT: a host name, to be resolved. -EINVAL: no such address (fd,
- * guest, `*`). */
+ * (the VMM's socket itself). -ENOENT: the name of a host or a machine, to be resolved. -EINVAL: no
+ * such address (fd, mux, guest, `*`). */
 int address_of_endpoint(const struct endpoint *endpoint, struct address *ret);
 
-/* Of a TCP address. */
+/* Of a TCP or vsock address; others have none. */
 void address_set_port(struct address *address, uint32_t port);
 
 /* Prints as an endpoint does: tcp:192.0.2.1:80, unix:/path, vsock:3:1024; "unix:" for an unnamed

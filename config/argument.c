@@ -11,6 +11,8 @@
 struct halves {
     struct endpoint listen;
     struct endpoint target;
+    uint32_t listen_port_count;
+    uint32_t target_port_count;
 };
 
 /* Reads both halves; error_listen and error_target are empty where there was none. */
@@ -19,8 +21,10 @@ static bool halves_parse(const char *listen, const char *target, struct halves *
 {
     error_listen[0] = '\0';
     error_target[0] = '\0';
-    int r_listen = endpoint_parse(listen, ENDPOINT_LISTEN, &ret->listen, error_listen);
-    int r_target = endpoint_parse(target, ENDPOINT_TARGET, &ret->target, error_target);
+    int r_listen = endpoint_of_route_parse(listen, ENDPOINT_LISTEN, &ret->listen,
+                                           &ret->listen_port_count, error_listen);
+    int r_target = endpoint_of_route_parse(target, ENDPOINT_TARGET, &ret->target,
+                                           &ret->target_port_count, error_target);
     return r_listen == 0 && r_target == 0;
 }
 
@@ -69,7 +73,8 @@ static void route_add(struct draft *draft, const char *name, const struct halves
     section->key_lines[KEY_LISTEN] = draft->place.line;
     section->key_lines[KEY_TARGET] = draft->place.line;
     route->target = halves->target;
-    draft_listen_add(draft, route, &halves->listen);
+    route->target_port_count = halves->target_port_count;
+    draft_listens_add(draft, route, &halves->listen, halves->listen_port_count);
 }
 
 static void halves_read(struct draft *draft, const char *listen, const char *target)

@@ -29,7 +29,8 @@ static struct place listen_place(const struct section *section, const struct rou
 /* The address of a guest whose own could not be read is of no kind that a guest has. */
 static bool has_address(const struct guest *guest)
 {
-    return guest->address.kind == ENDPOINT_VSOCK || guest->address.kind == ENDPOINT_VSOCK_MUX;
+    return guest->address.kind == ENDPOINT_VSOCK || guest->address.kind == ENDPOINT_VSOCK_MUX ||
+           guest->address.kind == ENDPOINT_MACHINE;
 }
 
 static void vmm_check(const struct draft *draft, const struct section *section,
@@ -56,12 +57,37 @@ static bool may_lack(const struct section *section)
     return section->lost || section->duplicate;
 }
 
+/* The socket of a guest is found by its path: by what stands before and behind its name. What has
+ * nothing behind it would be met by PATH_PORT too, where its own listeners are. */
+static void each_check(const struct draft *draft, const struct section *section,
+                       const struct guest *guest)
+{
+    struct place place = key_place(section, KEY_ADDRESS);
+    const char *name = strstr(guest->address.name, ENDPOINT_GUEST_NAME);
+
+    if (!place.line || !has_address(guest))
+        return;
+    if (guest->address.kind != ENDPOINT_VSOCK_MUX || !name || !name[strlen(ENDPOINT_GUEST_NAME)])
+        draft_problem(draft, &place,
+                      "the guests of [guest *] are found by their sockets; give it an address with "
+                      "'{name}' and more behind it, such as 'vsock-mux:/run/vms/{name}/v.sock'");
+}
+
 static void guest_check(const struct draft *draft, const struct section *section)
 {
-    if (!section->key_lines[KEY_ADDRESS] && !may_lack(section))
+    const struct guest *guest = &draft->config->guests[section->index];
+    struct place machine = key_place(section, KEY_MACHINE);
+
+    if (section->key_lines[KEY_ADDRESS] && machine.line)
+        draft_problem(draft, &machine,
+                      "this guest has an 'address' too; its CID is asked for by name or given, "
+                      "remove one of the two");
+    else if (!section->key_lines[KEY_ADDRESS] && !machine.line && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this guest has no 'address'; add one, such as 'address = vsock:3'");
-    vmm_check(draft, section, &draft->config->guests[section->index]);
+    vmm_check(draft, section, guest);
+    if (strcmp(guest->name, GUEST_EACH) == 0)
+        each_check(draft, section, guest);
 }
 
 static void guest_missing(const struct draft *draft, const char *name, const struct place *place)
@@ -119,6 +145,12 @@ static void target_of_libkrun(const struct draft *draft, const struct place *pla
 {
     struct endpoint mux = route->target_resolved;
 
+    if (mux.port == ENDPOINT_PORT_NAMED || route->target_port_count > 1) {
+        draft_problem(draft, place,
+                      "libkrun has a socket for each port, which is to be named here; give one "
+                      "port");
+        return;
+    }
     if (!mux_port_fits(draft, place, "connects to", &route->target, &mux))
         return;
     route->target_resolved = (struct endpoint){.kind = ENDPOINT_UNIX, .fd = -1};
@@ -154,6 +186,13 @@ static void listen_resolve(const struct draft *draft, const struct section *sect
     guest = guest_find(draft, &listen->written, &place);
     if (!guest || !has_address(guest))
         return;
+    if (guest->address.kind == ENDPOINT_MACHINE) {
+        draft_problem(draft, &place,
+                      "guest '%s' is known by 'machine', which is for targets; to listen for it, "
+                      "give it an address 'vsock:CID'",
+                      guest->name);
+        return;
+    }
     listen->guest = guest;
     listen->resolved = guest->address;
     listen->resolved.port = listen->written.port;
@@ -169,7 +208,8 @@ static void listen_resolve(const struct draft *draft, const struct section *sect
 static bool has_file(const struct route_listen *listen)
 {
     switch (listen->resolved.kind) {
-    case ENDPOINT_UNIX: return listen->resolved.name[0] == '/';
+    case ENDPOINT_UNIX:
+    case ENDPOINT_MUX: return listen->resolved.name[0] == '/';
     case ENDPOINT_VSOCK_MUX:
     case ENDPOINT_GUEST: return true;
     default: return false;
@@ -188,16 +228,17 @@ static void file_key_check(const struct draft *draft, const struct section *sect
         if (has_file(&route->listens[i]))
             return;
     }
-    draft_problem(draft, &place,
-                  "'%s' is for listeners with a path, unix:/PATH or vsock-mux:/PATH:PORT, and this "
-                  "route has none; remove it",
-                  name);
+    draft_problem(
+        draft, &place,
+        "'%s' is for listeners with a path, unix:/PATH, mux:/PATH or vsock-mux:/PATH:PORT, "
+        "and this route has none; remove it",
+        name);
 }
 
 static bool is_in_guest(const struct route *route)
 {
     return route->target.kind == ENDPOINT_GUEST || route->target.kind == ENDPOINT_VSOCK ||
-           route->target.kind == ENDPOINT_VSOCK_MUX;
+           route->target.kind == ENDPOINT_VSOCK_MUX || route->target.kind == ENDPOINT_MACHINE;
 }
 
 static void wait_check(const struct draft *draft, const struct section *section,
@@ -208,8 +249,86 @@ static void wait_check(const struct draft *draft, const struct section *section,
 
     if (place.line && has_target && !is_in_guest(route))
         draft_problem(draft, &place,
-                      "'wait-for-guest' is for a target in a guest, guest:, vsock: or vsock-mux:, "
-                      "and this route's is none; remove it");
+                      "'wait-for-guest' is for a target in a guest, guest:, vsock:, vsock-mux: or "
+                      "machine:, and this route's is none; remove it");
+}
+
+static bool is_mux(const struct route_listen *listen)
+{
+    return listen->written.kind == ENDPOINT_MUX;
+}
+
+/* The port to connect to, of all that is accepted there. */
+static void listen_port_set(const struct draft *draft, const struct section *section,
+                            struct route *route, struct route_listen *listen)
+{
+    struct place place = listen_place(section, listen);
+    bool named = route->target.port == ENDPOINT_PORT_NAMED && endpoint_has_port(&route->target);
+    bool first = listen->port_offset == 0;
+
+    listen->target_port = route->target.port;
+    if (!section->key_lines[KEY_TARGET])
+        return;
+    if (is_mux(listen) && !named)
+        draft_problem(draft, &place,
+                      "the initiators of a 'mux:' listener name the port; give the route a target "
+                      "that leaves it to them, such as 'guest:NAME:*'");
+    else if (named && !is_mux(listen))
+        draft_problem(draft, &place,
+                      "the target leaves the port to the initiator ('*'), and only those of a "
+                      "'mux:' listener name one");
+    else if (route->target_port_count > 1 && listen->port_count == route->target_port_count)
+        listen->target_port += listen->port_offset;
+    else if (route->target_port_count > 1 && first)
+        draft_problem(draft, &place, "has %u port%s, and the target has %u; make them as many",
+                      listen->port_count, listen->port_count == 1 ? "" : "s",
+                      route->target_port_count);
+}
+
+static void ports_check(const struct draft *draft, const struct section *section,
+                        const struct route *route)
+{
+    struct place place = key_place(section, KEY_PORTS);
+
+    if (!place.line)
+        return;
+    for (size_t i = 0; i < route->listen_count; i++) {
+        if (is_mux(&route->listens[i]))
+            return;
+    }
+    draft_problem(draft, &place,
+                  "'ports' is for 'mux:' listeners, whose initiators name the port, and this route "
+                  "has none; remove it");
+}
+
+/* Listeners of several guests cannot have one address. */
+static void template_check(const struct draft *draft, const struct section *section,
+                           const struct route *route)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+
+    for (size_t i = 0; i < route->listen_count; i++) {
+        const struct route_listen *listen = &route->listens[i];
+        struct place place = listen_place(section, listen);
+        endpoint_format(&listen->written, text);
+        if (!endpoint_names_each(&listen->written))
+            draft_problem(draft, &place,
+                          "'%s' would be the same for every guest of this route; put '{name}' into "
+                          "its path",
+                          text);
+    }
+    if (draft->config->guest_count == 0)
+        draft_problem(draft, &section->place,
+                      "this route is for each guest ('{name}'), and there is none; add a section "
+                      "[guest *] or [guest NAME]");
+}
+
+void draft_route_resolve(const struct draft *draft, const struct section *section,
+                         struct route *route)
+{
+    target_resolve(draft, section, route);
+    for (size_t i = 0; i < route->listen_count; i++)
+        listen_resolve(draft, section, &route->listens[i]);
 }
 
 static void route_check(const struct draft *draft, const struct section *section)
@@ -222,9 +341,11 @@ static void route_check(const struct draft *draft, const struct section *section
     if (!section->key_lines[KEY_TARGET] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this route has no 'target'; add one, such as 'target = vsock:3:80'");
-    target_resolve(draft, section, route);
+    if (route_is_template(route))
+        template_check(draft, section, route);
     for (size_t i = 0; i < route->listen_count; i++)
-        listen_resolve(draft, section, &route->listens[i]);
+        listen_port_set(draft, section, route, &route->listens[i]);
+    ports_check(draft, section, route);
     wait_check(draft, section, route);
     file_key_check(draft, section, KEY_MODE, "mode");
     file_key_check(draft, section, KEY_OWNER, "owner");
@@ -259,6 +380,8 @@ static struct claim *claims_new(const struct draft *draft, size_t *ret_count)
         if (section->kind != SECTION_ROUTE || section->duplicate)
             continue;
         const struct route *route = &config->routes[section->index];
+        if (route_is_template(route))
+            continue;
         for (size_t j = 0; j < route->listen_count; j++)
             claims[(*ret_count)++] = (struct claim){section, route, &route->listens[j]};
     }
@@ -274,8 +397,8 @@ static void collision_report(const struct draft *draft, const struct claim *firs
     char text_first[ENDPOINT_PAIR_TEXT_BYTES];
     char place_text[PLACE_TEXT_BYTES];
 
-    endpoint_pair_format(&second->listen->written, &second->listen->resolved, text);
-    endpoint_pair_format(&first->listen->written, &first->listen->resolved, text_first);
+    endpoint_pair_format(&second->listen->written, &second->listen->resolved, 1, text);
+    endpoint_pair_format(&first->listen->written, &first->listen->resolved, 1, text_first);
     draft_problem(draft, &place,
                   "'%s' is claimed already by '%s' of route '%s' at %s; choose another address",
                   text, text_first, first->route->name, place_format(&place_first, place_text));
@@ -302,8 +425,61 @@ static void collisions_check(struct draft *draft)
     free(claims);
 }
 
+/* What one guest makes of the template of a section. */
+static void template_expand(struct draft *draft, size_t section_index, const char *guest_name)
+{
+    struct section section = draft->sections[section_index];
+    size_t index = draft->config->route_count;
+
+    if (!draft_route_of_guest(draft, &draft->config->routes[section.index], guest_name))
+        return;
+    section.index = index;
+    section.of_guest = true;
+    struct section *added = draft_section_add(draft, SECTION_ROUTE, &section.place);
+    if (added)
+        *added = section;
+}
+
+/* For the guests that are named. */
+static void templates_expand(struct draft *draft)
+{
+    size_t count = draft->section_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct section *section = &draft->sections[i];
+        if (section->kind != SECTION_ROUTE ||
+            !route_is_template(&draft->config->routes[section->index]))
+            continue;
+        for (size_t g = 0; g < draft->config->guest_count; g++) {
+            const char *name = draft->config->guests[g].name;
+            if (strcmp(name, GUEST_EACH) != 0)
+                template_expand(draft, i, name);
+        }
+    }
+}
+
+/* Behind all other routes, in their order. */
+static void templates_set_aside(struct config *config)
+{
+    struct route *templates = reallocarray(NULL, config->route_count + 1, sizeof(*templates));
+    size_t kept = 0;
+
+    for (size_t i = 0; i < config->route_count && templates; i++) {
+        if (route_is_template(&config->routes[i]))
+            templates[config->template_count++] = config->routes[i];
+        else
+            config->routes[kept++] = config->routes[i];
+    }
+    if (config->template_count > 0)
+        memcpy(&config->routes[kept], templates, config->template_count * sizeof(*templates));
+    config->route_count -= config->template_count;
+    free(templates);
+}
+
 void draft_check(struct draft *draft)
 {
+    struct config *config = draft->config;
+
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct section *section = &draft->sections[i];
         if (section->kind == SECTION_GUEST)
@@ -311,5 +487,17 @@ void draft_check(struct draft *draft)
         if (section->kind == SECTION_ROUTE)
             route_check(draft, section);
     }
+    templates_expand(draft);
+    for (size_t i = 0; i < draft->section_count; i++) {
+        const struct section *section = &draft->sections[i];
+        struct route *route = &config->routes[section->index];
+        if (section->kind == SECTION_ROUTE && !route_is_template(route))
+            draft_route_resolve(draft, section, route);
+    }
     collisions_check(draft);
+    templates_set_aside(config);
+    for (size_t i = 0; i < config->guest_count; i++) {
+        if (strcmp(config->guests[i].name, GUEST_EACH) == 0)
+            config->guest_each = &config->guests[i];
+    }
 }

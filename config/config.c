@@ -139,6 +139,7 @@ struct config *config_read(const struct config_sources *sources, struct problems
 
     if (!config)
         return NULL;
+    config->references = 1;
     config->drain_timeout_ns = DEFAULT_DRAIN_TIMEOUT_NS;
     sources_read(&draft, sources);
     draft_check(&draft);
@@ -151,20 +152,29 @@ struct config *config_read(const struct config_sources *sources, struct problems
     return config;
 }
 
+struct config *config_ref(struct config *config)
+{
+    atomic_fetch_add(&config->references, 1);
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (!config)
+    if (!config || atomic_fetch_sub(&config->references, 1) > 1)
         return;
     for (size_t i = 0; i < config->guest_count; i++)
         free(config->guests[i].name);
-    for (size_t i = 0; i < config->route_count; i++) {
+    for (size_t i = 0; i < config->route_count + config->template_count; i++) {
         free(config->routes[i].name);
         free(config->routes[i].listens);
+        free(config->routes[i].ports);
     }
     for (size_t i = 0; i < config->file_count; i++)
         free(config->files[i]);
     free(config->guests);
     free(config->routes);
     free(config->files);
+    free(config->admin_path);
+    config_free(config->parent);
     free(config);
 }

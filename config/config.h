@@ -1,14 +1,19 @@
 /* The configuration: text -> an immutable value. Guests, routes and policy; what the proxy needs to
  * know and nothing of how it works.
  *
- * A config owns its strings, guests and routes until config_free(). Reading never stops at the
- * first mistake: each is added to `problems`, and a config with problems must not be used to run.
+ * A config owns its strings, guests and routes, and lives until its last reference is given back.
+ * Reading never stops at the first mistake: each is added to `problems`, and a config with problems
+ * must not be used to run.
+ *
+ * Templates: a route whose endpoints hold `{name}` is one route for each guest. For the guests that
+ * the text names they are made when it is read, for those of [guest *] when they appear.
  */
 #pragma once
 
 #include "config/endpoint.h"
 #include "config/problem.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,14 +45,21 @@ enum guest_phase {
     GUEST_PHASES = GUEST_PHASE_OFF | GUEST_PHASE_BOOTING | GUEST_PHASE_SERVICE,
 };
 
+/* As many sessions as its VMM has room for. */
+#define GUEST_SESSIONS_AUTO UINT32_MAX
+
 struct guest {
-    char *name;
-    struct endpoint address; /* ENDPOINT_VSOCK or ENDPOINT_VSOCK_MUX, its port not set (0) */
+    char *name; /* GUEST_EACH: of each guest whose socket appears */
+    /* ENDPOINT_VSOCK, ENDPOINT_VSOCK_MUX or ENDPOINT_MACHINE, its port not set (0) */
+    struct endpoint address;
     enum guest_vmm vmm;
     enum guest_half_close half_close;
+    uint32_t sessions_max; /* 0: any number; default GUEST_SESSIONS_AUTO */
     const char *file;
     unsigned line; /* of the section */
 };
+
+#define GUEST_EACH "*"
 
 /* How the lanes of a route move bytes (proxy/lane.h). */
 enum route_lane {
@@ -66,8 +78,17 @@ struct route_listen {
     /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
     struct endpoint resolved;
     const struct guest *guest; /* that it names, else NULL */
-    uint32_t peer_cid; /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
-    unsigned line;     /* of the entry */
+    uint32_t peer_cid;    /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
+    uint32_t target_port; /* to connect to from here; ENDPOINT_PORT_NAMED: the initiator names it */
+    uint32_t port_offset; /* in the ports that were written as one entry */
+    uint32_t port_count;  /* of that entry */
+    unsigned line;        /* of the entry */
+};
+
+/* Ports first to last. */
+struct port_range {
+    uint32_t first;
+    uint32_t last;
 };
 
 struct route {
@@ -78,14 +99,20 @@ struct route {
     size_t listen_count;
 
     struct endpoint target; /* as written */
-    /* guest:NAME:PORT replaced by vsock:CID:PORT, vsock-mux:PATH:PORT or, of libkrun,
-     * unix:PATH_PORT */
+    uint32_t target_port_count;
+    /* guest:NAME:PORT replaced by vsock:CID:PORT, vsock-mux:PATH:PORT, machine:NAME:PORT or, of
+     * libkrun, unix:PATH_PORT */
     struct endpoint target_resolved;
+
+    struct port_range *ports; /* that an initiator may name; none: any */
+    size_t port_range_count;
 
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
     uint64_t wait_ns;            /* for a guest that cannot be reached yet; 0, the default: not */
     unsigned wait_phases;        /* enum guest_phase, of those to wait for; default all */
     unsigned wait_max;           /* sessions that wait at once; default 1000 */
+    uint64_t idle_timeout_ns;    /* without a byte; 0, the default: for ever */
+    uint64_t guest_probe_ns;     /* vsock: idle time before a probe; 0: off; default 60 s */
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
     int backlog;                 /* default 4096 */
     enum route_lane lane;        /* default auto */
@@ -100,14 +127,20 @@ struct route {
 };
 
 struct config {
+    atomic_uint references;
+    struct config *parent; /* of config_of_guest(): lends its strings; else NULL */
+
     unsigned workers;          /* 0: one per CPU */
     unsigned sessions_max;     /* 0: as many as the descriptor limit allows */
     uint64_t drain_timeout_ns; /* default 30 s */
+    char *admin_path;          /* of the admin socket; NULL: none */
 
     struct guest *guests;
     size_t guest_count;
+    const struct guest *guest_each; /* the one of the name GUEST_EACH; NULL: none */
     struct route *routes;
     size_t route_count;
+    size_t template_count; /* routes of each guest (`{name}`), which stand behind the others */
 
     char **files; /* what was read, or was to be read, in this order */
     size_t file_count;
@@ -128,7 +161,14 @@ struct config_sources {
  */
 struct config *config_read(const struct config_sources *sources, struct problems *problems);
 
+struct config *config_ref(struct config *config);
+
+/* Gives one reference back; the last one frees it. NULL: nothing. */
 void config_free(struct config *config);
+
+/* What the templates make of one guest that appeared: a config of that guest and its routes. NULL,
+ * and why in `problems` (nothing there: out of memory). */
+struct config *config_of_guest(struct config *config, const char *name, struct problems *problems);
 
 /* Prints the routing table for people: name, listen, target, policy. One row for each listen
  * endpoint; of the policy what differs from the defaults. 0 or a negative errno. */

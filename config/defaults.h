@@ -9,3 +9,4 @@
 #define DEFAULT_WAIT_MAX           1000
 #define DEFAULT_KEEPALIVE_NS       (60 * DEFAULT_NS_PER_S)
 #define DEFAULT_BACKLOG            4096
+#define DEFAULT_GUEST_PROBE_NS     (60 * DEFAULT_NS_PER_S)

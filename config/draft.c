@@ -51,6 +51,7 @@ struct guest *draft_guest_add(struct draft *draft, const char *name)
         .name = copy,
         .address = {.fd = -1},
         .vmm = GUEST_VMM_AUTO,
+        .sessions_max = GUEST_SESSIONS_AUTO,
         .file = draft->place.file,
         .line = draft->place.line,
     };
@@ -75,8 +76,10 @@ struct route *draft_route_add(struct draft *draft, const char *name)
         .name = copy,
         .target = {.fd = -1},
         .target_resolved = {.fd = -1},
+        .target_port_count = 1,
         .wait_phases = GUEST_PHASES,
         .wait_max = DEFAULT_WAIT_MAX,
+        .guest_probe_ns = DEFAULT_GUEST_PROBE_NS,
         .keepalive_ns = DEFAULT_KEEPALIVE_NS,
         .backlog = DEFAULT_BACKLOG,
         .mode = -1,
@@ -88,25 +91,30 @@ struct route *draft_route_add(struct draft *draft, const char *name)
     return route;
 }
 
-struct route_listen *draft_listen_add(struct draft *draft, struct route *route,
-                                      const struct endpoint *endpoint)
+bool draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+                       uint32_t port_count)
 {
-    struct route_listen *listens =
-        array_grow(route->listens, route->listen_count, sizeof(*listens));
-
-    if (!listens) {
-        draft->exhausted = true;
-        return NULL;
+    for (uint32_t i = 0; i < port_count; i++) {
+        struct route_listen *listens =
+            array_grow(route->listens, route->listen_count, sizeof(*listens));
+        if (!listens) {
+            draft->exhausted = true;
+            return false;
+        }
+        route->listens = listens;
+        struct route_listen *listen = &listens[route->listen_count++];
+        *listen = (struct route_listen){
+            .written = *endpoint,
+            .peer_cid = VSOCK_CID_ANY,
+            .port_offset = i,
+            .port_count = port_count,
+            .line = draft->place.line,
+        };
+        if (port_count > 1)
+            listen->written.port += i;
+        listen->resolved = listen->written;
     }
-    route->listens = listens;
-    struct route_listen *listen = &listens[route->listen_count++];
-    *listen = (struct route_listen){
-        .written = *endpoint,
-        .resolved = *endpoint,
-        .peer_cid = VSOCK_CID_ANY,
-        .line = draft->place.line,
-    };
-    return listen;
+    return true;
 }
 
 struct guest *draft_guest(const struct draft *draft)

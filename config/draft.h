@@ -29,6 +29,7 @@ struct section {
     struct place place;
     unsigned key_lines[KEY_COUNT]; /* 0: the key was not given */
     bool duplicate; /* of an earlier section: what it lacks is no mistake, nor what it claims */
+    bool of_guest;  /* made of a template: was looked at there */
     bool lost;      /* a line could not be read: what is missing is no mistake of its own */
 };
 
@@ -53,13 +54,15 @@ struct draft {
  * the array is as before. */
 void *array_grow(void *array, size_t count, size_t element_bytes);
 
-/* Each adds one, with defaults. NULL: out of memory, and the draft is exhausted. */
+/* Each adds one, with defaults, but for the listens. NULL: out of memory, and the draft is
+ * exhausted. */
 struct section *draft_section_add(struct draft *draft, enum section_kind kind,
                                   const struct place *place);
 struct guest *draft_guest_add(struct draft *draft, const char *name);
 struct route *draft_route_add(struct draft *draft, const char *name);
-struct route_listen *draft_listen_add(struct draft *draft, struct route *route,
-                                      const struct endpoint *endpoint);
+/* `port_count` of them, whose ports follow each other. false: out of memory. */
+bool draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+                       uint32_t port_count);
 
 /* The guest and route of the section being read. */
 struct guest *draft_guest(const struct draft *draft);
@@ -82,3 +85,15 @@ void argument_read(struct draft *draft, const char *text, unsigned number);
 
 /* Resolves guests and checks the whole. */
 void draft_check(struct draft *draft);
+
+/* What one guest makes of a template (template.c): a route of its own behind all others, not
+ * resolved yet. NULL: it cannot be, and a problem was added, or out of memory. */
+struct route *draft_route_of_guest(struct draft *draft, const struct route *template,
+                                   const char *guest_name);
+
+/* Is it one for each guest? */
+bool route_is_template(const struct route *route);
+
+/* Finds the guests that its endpoints name. The key lines of the section are its places. */
+void draft_route_resolve(const struct draft *draft, const struct section *section,
+                         struct route *route);

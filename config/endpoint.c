@@ -24,12 +24,14 @@ struct scan {
     const char *text;
     enum endpoint_role role;
     struct endpoint *endpoint;
-    char *error; /* ENDPOINT_ERROR_BYTES */
+    uint32_t *port_count; /* of a route, whose endpoints may stand for many; else NULL */
+    char *error;          /* ENDPOINT_ERROR_BYTES */
 };
 
 typedef int kind_parser(const struct scan *scan, const char *rest);
 
-static kind_parser tcp_parse, unix_parse, vsock_parse, vsock_mux_parse, guest_parse, fd_parse;
+static kind_parser tcp_parse, unix_parse, vsock_parse, vsock_mux_parse, guest_parse, fd_parse,
+    mux_parse, machine_parse;
 
 static const struct {
     const char *name;
@@ -41,6 +43,8 @@ static const struct {
     [ENDPOINT_VSOCK_MUX] = {"vsock-mux", vsock_mux_parse},
     [ENDPOINT_GUEST] = {"guest", guest_parse},
     [ENDPOINT_FD] = {"fd", fd_parse},
+    [ENDPOINT_MUX] = {"mux", mux_parse},
+    [ENDPOINT_MACHINE] = {"machine", machine_parse},
 };
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
@@ -104,8 +108,8 @@ static int number_parse(const char *text, uint64_t max, uint64_t *ret)
 }
 
 /* Reads the port of `kind`; 0 only where zero_allowed. */
-static int port_parse(const struct scan *scan, const char *text, const char *kind, uint32_t max,
-                      bool zero_allowed)
+static int port_one_parse(const struct scan *scan, const char *text, const char *kind, uint32_t max,
+                          bool zero_allowed)
 {
     uint64_t port;
 
@@ -116,6 +120,43 @@ static int port_parse(const struct scan *scan, const char *text, const char *kin
         return refuse(scan, text, strlen(text), "cannot be the port %s; give a number from 1 to %u",
                       is_listen(scan) ? "here" : "of a target", max);
     scan->endpoint->port = (uint32_t)port;
+    return 0;
+}
+
+/* FIRST-LAST, at the dash of which `text` is split. */
+static int port_range_parse(const struct scan *scan, const char *text, const char *dash,
+                            const char *kind, uint32_t max)
+{
+    char first[16];
+    uint64_t last;
+
+    snprintf(first, sizeof(first), "%.*s", (int)(dash - text), text);
+    if (port_one_parse(scan, first, kind, max, false) < 0)
+        return -EINVAL;
+    if (number_parse(dash + 1, max, &last) < 0 || last < scan->endpoint->port)
+        return refuse(scan, text, strlen(text),
+                      "are no ports; write FIRST-LAST, two numbers from 1 to %u, the larger behind",
+                      max);
+    if (last - scan->endpoint->port >= ENDPOINT_PORTS_MAX)
+        return refuse(scan, text, strlen(text), "are more than %d ports; write several routes",
+                      ENDPOINT_PORTS_MAX);
+    *scan->port_count = (uint32_t)last - scan->endpoint->port + 1;
+    return 0;
+}
+
+static int port_parse(const struct scan *scan, const char *text, const char *kind, uint32_t max,
+                      bool zero_allowed)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    if (scan->port_count && digits > 0 && digits < 11 && text[digits] == '-')
+        return port_range_parse(scan, text, text + digits, kind, max);
+    if (strcmp(text, "*") != 0)
+        return port_one_parse(scan, text, kind, max, zero_allowed);
+    if (!scan->port_count || is_listen(scan))
+        return refuse(scan, text, 1,
+                      "is no port here; it is one of a route's target, behind 'mux:' listeners");
+    scan->endpoint->port = ENDPOINT_PORT_NAMED;
     return 0;
 }
 
@@ -238,12 +279,24 @@ static int cid_refuse(const struct scan *scan, const char *cid, size_t length)
                   VSOCK_CID_ANY - 1);
 }
 
+/* The CID of `length` bytes, as libvsock reads it. */
+static int vsock_cid_parse(const struct scan *scan, const char *cid, size_t length,
+                           struct vsock_address *ret)
+{
+    const char *slashes = strncmp(scan->text, "vsock://", 8) == 0 ? "//" : "";
+    char text[64];
+
+    if (snprintf(text, sizeof(text), "vsock:%s%.*s:0", slashes, (int)length, cid) >=
+        (int)sizeof(text))
+        return -EINVAL;
+    return vsock_address_parse(text, ret, NULL);
+}
+
 static int vsock_parse(const struct scan *scan, const char *rest)
 {
     const char *cid = strncmp(rest, "//", 2) == 0 ? rest + 2 : rest;
     const char *colon = strchr(cid, ':');
     struct vsock_address address;
-    const char *bad;
 
     if (!colon && *cid && cid[strspn(cid, "0123456789")] == '\0')
         return refuse(scan, NULL, 0,
@@ -251,12 +304,12 @@ static int vsock_parse(const struct scan *scan, const char *rest)
                       is_listen(scan) ? "any" : "3", cid);
     if (!colon)
         return refuse(scan, NULL, 0, "has no port; write 'vsock:CID:PORT'");
-    if (vsock_address_parse(scan->text, &address, &bad) < 0) {
-        if (bad <= colon && colon > cid)
+    if (vsock_cid_parse(scan, cid, (size_t)(colon - cid), &address) < 0) {
+        if (colon > cid)
             return cid_refuse(scan, cid, (size_t)(colon - cid));
-        if (bad <= colon)
-            return refuse(scan, NULL, 0, "has no CID; write 'vsock:CID:PORT'");
-    } else if (address.cid == VSOCK_CID_ANY && !is_listen(scan)) {
+        return refuse(scan, NULL, 0, "has no CID; write 'vsock:CID:PORT'");
+    }
+    if (address.cid == VSOCK_CID_ANY && !is_listen(scan)) {
         if (colon == cid)
             return refuse(
                 scan, NULL, 0,
@@ -264,9 +317,8 @@ static int vsock_parse(const struct scan *scan, const char *rest)
         return refuse(scan, cid, (size_t)(colon - cid),
                       "is for listening only; give the CID of the target, such as 'vsock:3:%.10s'",
                       colon + 1);
-    } else {
-        scan->endpoint->cid = address.cid;
     }
+    scan->endpoint->cid = address.cid;
     return port_parse(scan, colon + 1, "vsock", VSOCK_PORT_MAX, is_listen(scan));
 }
 
@@ -300,11 +352,44 @@ static int guest_parse(const struct scan *scan, const char *rest)
         return refuse(scan, NULL, 0, "has no port; write 'guest:NAME:PORT'");
     if (colon == rest)
         return refuse(scan, NULL, 0, "has no name; write 'guest:NAME:PORT'");
-    if (!name_valid(rest, (size_t)(colon - rest)))
+    bool each = scan->port_count && strncmp(rest, ENDPOINT_GUEST_NAME ":", 7) == 0;
+    if (!each && !name_valid(rest, (size_t)(colon - rest)))
         return refuse(scan, rest, (size_t)(colon - rest), "is no name of a guest; one has %s",
                       NAME_FORM);
     name_set(scan, rest, (size_t)(colon - rest));
     return port_parse(scan, colon + 1, "vsock", VSOCK_PORT_MAX, is_listen(scan));
+}
+
+static int mux_parse(const struct scan *scan, const char *rest)
+{
+    if (!is_listen(scan))
+        return refuse(scan, NULL, 0,
+                      "is for listening only; to connect to such a socket write "
+                      "'vsock-mux:/PATH:PORT'");
+    return unix_parse(scan, rest);
+}
+
+/* The name of a machine, as hostname(7) has it. */
+static int machine_name_parse(const struct scan *scan, const char *name, size_t length)
+{
+    if (length == 0)
+        return refuse(scan, NULL, 0, "has no name; write 'machine:NAME'");
+    if (!name_valid(name, length))
+        return refuse(scan, name, length, "is no name of a machine; one has %s", NAME_FORM);
+    name_set(scan, name, length);
+    return 0;
+}
+
+static int machine_parse(const struct scan *scan, const char *rest)
+{
+    const char *colon = strrchr(rest, ':');
+
+    if (is_listen(scan))
+        return refuse(scan, NULL, 0, "is for targets only; listen on 'vsock:any:PORT'");
+    if (!colon)
+        return refuse(scan, NULL, 0, "has no port; write 'machine:NAME:PORT'");
+    int r = machine_name_parse(scan, rest, (size_t)(colon - rest));
+    return r < 0 ? r : port_parse(scan, colon + 1, "vsock", VSOCK_PORT_MAX, false);
 }
 
 static int fd_parse(const struct scan *scan, const char *rest)
@@ -390,7 +475,8 @@ static int kind_refuse(const struct scan *scan)
                       search.best);
     return refuse(
         scan, text, length,
-        "is no kind of endpoint; the kinds are tcp, unix, vsock, vsock-mux, guest and fd");
+        "is no kind of endpoint; the kinds are tcp, unix, vsock, vsock-mux, guest, machine, "
+        "mux and fd");
 }
 
 /* What no endpoint may hold, whatever its kind: it would reach logs and terminals. */
@@ -403,11 +489,11 @@ static int characters_check(const struct scan *scan)
     return 0;
 }
 
-int endpoint_parse(const char *text, enum endpoint_role role, struct endpoint *ret,
-                   char error[static ENDPOINT_ERROR_BYTES])
+static int parse(const char *text, enum endpoint_role role, struct endpoint *ret,
+                 uint32_t *ret_port_count, char *error)
 {
     struct endpoint endpoint = {.fd = -1};
-    const struct scan scan = {text, role, &endpoint, error};
+    const struct scan scan = {text, role, &endpoint, ret_port_count, error};
     size_t kind = kind_find(text);
     int r;
 
@@ -424,6 +510,23 @@ int endpoint_parse(const char *text, enum endpoint_role role, struct endpoint *r
         return r;
     *ret = endpoint;
     return 0;
+}
+
+int endpoint_parse(const char *text, enum endpoint_role role, struct endpoint *ret,
+                   char error[static ENDPOINT_ERROR_BYTES])
+{
+    return parse(text, role, ret, NULL, error);
+}
+
+int endpoint_of_route_parse(const char *text, enum endpoint_role role, struct endpoint *ret,
+                            uint32_t *ret_port_count, char error[static ENDPOINT_ERROR_BYTES])
+{
+    uint32_t port_count = 1;
+    int r = parse(text, role, ret, &port_count, error);
+
+    if (r == 0)
+        *ret_port_count = port_count;
+    return r;
 }
 
 static int guest_cid_parse(const struct scan *scan, const char *rest)
@@ -467,7 +570,7 @@ int endpoint_guest_address_parse(const char *text, struct endpoint *ret,
                                  char error[static ENDPOINT_ERROR_BYTES])
 {
     struct endpoint endpoint = {.fd = -1};
-    const struct scan scan = {text, ENDPOINT_TARGET, &endpoint, error};
+    const struct scan scan = {text, ENDPOINT_TARGET, &endpoint, NULL, error};
     size_t kind = kind_find(text);
     const char *rest = text + strcspn(text, ":") + 1;
     int r;
@@ -479,6 +582,8 @@ int endpoint_guest_address_parse(const char *text, struct endpoint *ret,
         r = guest_cid_parse(&scan, rest);
     else if (kind == ENDPOINT_VSOCK_MUX)
         r = guest_path_parse(&scan, rest);
+    else if (kind == ENDPOINT_MACHINE)
+        r = machine_name_parse(&scan, rest, strlen(rest));
     else
         r = refuse(&scan, NULL, 0,
                    "is no address of a guest; write 'vsock:CID' or 'vsock-mux:/PATH'");

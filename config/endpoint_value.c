@@ -2,58 +2,103 @@
 #include "config/endpoint.h"
 
 #include "config/host.h"
+#include "config/name.h"
 #include "vsock/vsock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static int tcp_format(const struct endpoint *endpoint, char *text)
+bool endpoint_has_port(const struct endpoint *endpoint)
 {
-    if (strchr(endpoint->name, ':'))
-        return snprintf(text, ENDPOINT_TEXT_BYTES, "tcp:[%s]:%u", endpoint->name, endpoint->port);
-    return snprintf(text, ENDPOINT_TEXT_BYTES, "tcp:%s:%u", endpoint->name, endpoint->port);
+    return endpoint->kind != ENDPOINT_UNIX && endpoint->kind != ENDPOINT_MUX &&
+           endpoint->kind != ENDPOINT_FD;
+}
+
+/* All of an endpoint but its port. */
+static size_t host_format(const struct endpoint *endpoint, char text[static ENDPOINT_TEXT_BYTES])
+{
+    const struct vsock_address address = {endpoint->cid, 0};
+    bool is_six = endpoint->kind == ENDPOINT_TCP && strchr(endpoint->name, ':');
+    static const char *const prefixes[] = {
+        [ENDPOINT_TCP] = "tcp:",     [ENDPOINT_UNIX] = "unix:",
+        [ENDPOINT_VSOCK] = "vsock:", [ENDPOINT_VSOCK_MUX] = "vsock-mux:",
+        [ENDPOINT_GUEST] = "guest:", [ENDPOINT_FD] = "fd:",
+        [ENDPOINT_MUX] = "mux:",     [ENDPOINT_MACHINE] = "machine:",
+    };
+
+    if (endpoint->kind == ENDPOINT_VSOCK)
+        return vsock_address_format(&address, text) - strlen(":0");
+    if (endpoint->kind == ENDPOINT_FD && endpoint->fd >= 0)
+        return (size_t)snprintf(text, ENDPOINT_TEXT_BYTES, "fd:%d", endpoint->fd);
+    return (size_t)snprintf(text, ENDPOINT_TEXT_BYTES, "%s%s%s%s", prefixes[endpoint->kind],
+                            is_six ? "[" : "", endpoint->name, is_six ? "]" : "");
+}
+
+size_t endpoint_format_ports(const struct endpoint *endpoint, uint32_t count,
+                             char text[static ENDPOINT_TEXT_BYTES])
+{
+    size_t length = host_format(endpoint, text);
+    char *port = text + length;
+    size_t bytes = ENDPOINT_TEXT_BYTES - length;
+
+    if (!endpoint_has_port(endpoint))
+        return length;
+    if (endpoint->port == ENDPOINT_PORT_NAMED)
+        return length + (size_t)snprintf(port, bytes, ":*");
+    if (count > 1)
+        return length +
+               (size_t)snprintf(port, bytes, ":%u-%u", endpoint->port, endpoint->port + count - 1);
+    return length + (size_t)snprintf(port, bytes, ":%u", endpoint->port);
 }
 
 size_t endpoint_format(const struct endpoint *endpoint, char text[static ENDPOINT_TEXT_BYTES])
 {
-    const struct vsock_address address = {endpoint->cid, endpoint->port};
-    int length = 0;
-
-    switch (endpoint->kind) {
-    case ENDPOINT_TCP: length = tcp_format(endpoint, text); break;
-    case ENDPOINT_UNIX:
-        length = snprintf(text, ENDPOINT_TEXT_BYTES, "unix:%s", endpoint->name);
-        break;
-    case ENDPOINT_VSOCK: length = (int)vsock_address_format(&address, text); break;
-    case ENDPOINT_VSOCK_MUX:
-        length =
-            snprintf(text, ENDPOINT_TEXT_BYTES, "vsock-mux:%s:%u", endpoint->name, endpoint->port);
-        break;
-    case ENDPOINT_GUEST:
-        length = snprintf(text, ENDPOINT_TEXT_BYTES, "guest:%s:%u", endpoint->name, endpoint->port);
-        break;
-    case ENDPOINT_FD:
-        if (endpoint->fd >= 0)
-            length = snprintf(text, ENDPOINT_TEXT_BYTES, "fd:%d", endpoint->fd);
-        else
-            length = snprintf(text, ENDPOINT_TEXT_BYTES, "fd:%s", endpoint->name);
-        break;
-    }
-    return (size_t)length;
+    return endpoint_format_ports(endpoint, 1, text);
 }
 
 size_t endpoint_pair_format(const struct endpoint *written, const struct endpoint *resolved,
-                            char text[static ENDPOINT_PAIR_TEXT_BYTES])
+                            uint32_t count, char text[static ENDPOINT_PAIR_TEXT_BYTES])
 {
     char other[ENDPOINT_TEXT_BYTES];
-    size_t length = endpoint_format(written, text);
+    size_t length = endpoint_format_ports(written, count, text);
 
     if (written->kind != ENDPOINT_GUEST || resolved->kind == ENDPOINT_GUEST)
         return length;
-    endpoint_format(resolved, other);
+    endpoint_format_ports(resolved, count, other);
     return length +
            (size_t)snprintf(text + length, ENDPOINT_PAIR_TEXT_BYTES - length, " (%s)", other);
+}
+
+bool endpoint_names_each(const struct endpoint *endpoint)
+{
+    bool has_name = endpoint->kind == ENDPOINT_UNIX || endpoint->kind == ENDPOINT_MUX ||
+                    endpoint->kind == ENDPOINT_VSOCK_MUX || endpoint->kind == ENDPOINT_GUEST;
+
+    return has_name && strstr(endpoint->name, ENDPOINT_GUEST_NAME);
+}
+
+int endpoint_name_one(struct endpoint *endpoint, const char *guest_name)
+{
+    size_t max = endpoint->kind == ENDPOINT_GUEST ? NAME_BYTES_MAX : ENDPOINT_UNIX_PATH_BYTES - 1;
+    char name[ENDPOINT_NAME_BYTES] = "";
+    const char *rest = endpoint->name;
+    size_t length = 0;
+
+    for (;;) {
+        const char *place = strstr(rest, ENDPOINT_GUEST_NAME);
+        int before = place ? (int)(place - rest) : (int)strlen(rest);
+        length += (size_t)snprintf(name + length, sizeof(name) - length, "%.*s%s", before, rest,
+                                   place ? guest_name : "");
+        if (length > max)
+            return -ENAMETOOLONG;
+        if (!place)
+            break;
+        rest = place + strlen(ENDPOINT_GUEST_NAME);
+    }
+    memcpy(endpoint->name, name, sizeof(name));
+    return 0;
 }
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
@@ -62,7 +107,8 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
         return false;
     switch (a->kind) {
     case ENDPOINT_VSOCK: return a->cid == b->cid && a->port == b->port;
-    case ENDPOINT_UNIX: return strcmp(a->name, b->name) == 0;
+    case ENDPOINT_UNIX:
+    case ENDPOINT_MUX: return strcmp(a->name, b->name) == 0;
     case ENDPOINT_FD:
         if (a->fd != b->fd)
             return false;
@@ -128,7 +174,7 @@ static bool path_equal(const char *a, const char *b)
 static const char *unix_name_bound(const struct endpoint *endpoint,
                                    char room[static ENDPOINT_TEXT_BYTES])
 {
-    if (endpoint->kind == ENDPOINT_UNIX)
+    if (endpoint->kind != ENDPOINT_VSOCK_MUX)
         return endpoint->name;
     snprintf(room, ENDPOINT_TEXT_BYTES, "%s_%u", endpoint->name, endpoint->port);
     return room;
@@ -148,7 +194,8 @@ static bool unix_collides(const struct endpoint *a, const struct endpoint *b)
 
 static bool is_unix(const struct endpoint *endpoint)
 {
-    return endpoint->kind == ENDPOINT_UNIX || endpoint->kind == ENDPOINT_VSOCK_MUX;
+    return endpoint->kind == ENDPOINT_UNIX || endpoint->kind == ENDPOINT_VSOCK_MUX ||
+           endpoint->kind == ENDPOINT_MUX;
 }
 
 bool endpoint_collides(const struct endpoint *a, const struct endpoint *b)

@@ -20,16 +20,24 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_GLOBAL_CONNECT_TIMEOUT] = {"connect-timeout", SECTION_GLOBAL, KEY_SINGLE,
                                     global_connect_timeout_set,
                                     "a duration above 0, such as 5s, 500ms or 2m"},
+    [KEY_ADMIN_SOCKET] = {"admin-socket", SECTION_GLOBAL, KEY_SINGLE, admin_socket_set,
+                          "the path of a Unix socket, such as /run/vsluice/admin.sock"},
     [KEY_ADDRESS] = {"address", SECTION_GUEST, KEY_SINGLE, address_set,
                      "'vsock:CID' or 'vsock-mux:/PATH'"},
+    [KEY_MACHINE] = {"machine", SECTION_GUEST, KEY_SINGLE, machine_set,
+                     "the name of a virtual machine, as systemd-machined has it"},
     [KEY_VMM] = {"vmm", SECTION_GUEST, KEY_SINGLE, vmm_set,
                  "auto, kernel, firecracker, cloud-hypervisor, vhost-device or libkrun"},
     [KEY_HALF_CLOSE] = {"half-close", SECTION_GUEST, KEY_SINGLE, half_close_set,
                         "auto, pass or hold"},
+    [KEY_GUEST_SESSIONS_MAX] = {"max-sessions", SECTION_GUEST, KEY_SINGLE, guest_sessions_max_set,
+                                "a number from 0 to 10000000"},
     [KEY_LISTEN] = {"listen", SECTION_ROUTE, KEY_LIST, listen_set,
                     "one endpoint or more, such as 'tcp:127.0.0.1:8080'"},
     [KEY_TARGET] = {"target", SECTION_ROUTE, KEY_SINGLE, target_set,
                     "an endpoint, such as 'vsock:3:80'"},
+    [KEY_PORTS] = {"ports", SECTION_ROUTE, KEY_LIST, ports_set,
+                   "ports and ranges of ports, such as '22 80 8000-8080'"},
     [KEY_CONNECT_TIMEOUT] = {"connect-timeout", SECTION_ROUTE, KEY_SINGLE, connect_timeout_set,
                              "a duration above 0, such as 5s, 500ms or 2m"},
     [KEY_WAIT_FOR_GUEST] = {"wait-for-guest", SECTION_ROUTE, KEY_SINGLE, wait_for_guest_set,
@@ -38,6 +46,10 @@ static const struct key keys[KEY_COUNT] = {
                       "one or more of off, booting and service, with commas between"},
     [KEY_WAIT_MAX] = {"wait-max", SECTION_ROUTE, KEY_SINGLE, wait_max_set,
                       "a number from 1 to 1000000"},
+    [KEY_IDLE_TIMEOUT] = {"idle-timeout", SECTION_ROUTE, KEY_SINGLE, idle_timeout_set,
+                          "a duration from 1s to 24h, or 'off'"},
+    [KEY_DEAD_GUEST_PROBE] = {"dead-guest-probe", SECTION_ROUTE, KEY_SINGLE, dead_guest_probe_set,
+                              "a duration from 1s to 24h, or 'off'"},
     [KEY_KEEPALIVE] = {"keepalive", SECTION_ROUTE, KEY_SINGLE, keepalive_set,
                        "a duration from 1s to 9h, or 'off'"},
     [KEY_BACKLOG] = {"backlog", SECTION_ROUTE, KEY_SINGLE, backlog_set, "a number from 1 to 65535"},
@@ -115,7 +127,7 @@ static void key_refuse(struct draft *draft, const struct reader_assignment *assi
     enum section_kind kind = draft->current->kind;
     const struct key *nearest = key_nearest(kind, assignment->key);
     const struct key *elsewhere = key_find_anywhere(assignment->key);
-    char names[256];
+    char names[512];
 
     if (endpoint_kind_leads(assignment->text)) {
         PROBLEM(draft, "'%s' is no assignment; indent it to continue the list above",

@@ -51,7 +51,8 @@ static void name_check(struct draft *draft, enum section_kind kind, const char *
     if (!*name)
         draft_problem(draft, &draft->place, "[%s] has no name; write %s", kinds[kind].word,
                       kinds[kind].form);
-    else if (!name_valid(name, strlen(name)))
+    else if (!(kind == SECTION_GUEST && strcmp(name, GUEST_EACH) == 0) &&
+             !name_valid(name, strlen(name)))
         draft_problem(draft, &draft->place, "'%s' is no name of a %s; one has %s", name,
                       kinds[kind].word, NAME_FORM);
 }

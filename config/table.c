@@ -57,19 +57,41 @@ static void owner_add(char *cell, const struct route *route)
 static bool has_file(const struct route_listen *listen)
 {
     return listen->resolved.kind == ENDPOINT_VSOCK_MUX ||
-           (listen->resolved.kind == ENDPOINT_UNIX && listen->resolved.name[0] == '/');
+           ((listen->resolved.kind == ENDPOINT_UNIX || listen->resolved.kind == ENDPOINT_MUX) &&
+            listen->resolved.name[0] == '/');
+}
+
+/* "ports=22,8000-8080" */
+static void ports_add(char *cell, const struct route *route)
+{
+    for (size_t i = 0; i < route->port_range_count; i++) {
+        const struct port_range *range = &route->ports[i];
+        size_t length;
+        if (i == 0)
+            cell_add(cell, "ports=");
+        length = strlen(cell);
+        snprintf(cell + length, CELL_BYTES - length, "%s%" PRIu32, i ? "," : "", range->first);
+        length = strlen(cell);
+        if (range->last > range->first)
+            snprintf(cell + length, CELL_BYTES - length, "-%" PRIu32, range->last);
+    }
 }
 
 /* What differs from the defaults. */
 static void options_format(const struct route *route, const struct route_listen *listen, char *cell)
 {
     cell[0] = '\0';
+    ports_add(cell, route);
     if (route->connect_timeout_ns != DEFAULT_CONNECT_TIMEOUT_NS)
         duration_add(cell, "connect-timeout", route->connect_timeout_ns, "0");
     if (route->wait_ns)
         duration_add(cell, "wait-for-guest", route->wait_ns, "0");
     if (route->wait_ns && route->wait_max != DEFAULT_WAIT_MAX)
         cell_add(cell, "wait-max=%u", route->wait_max);
+    if (route->idle_timeout_ns)
+        duration_add(cell, "idle-timeout", route->idle_timeout_ns, "off");
+    if (route->guest_probe_ns != DEFAULT_GUEST_PROBE_NS)
+        duration_add(cell, "dead-guest-probe", route->guest_probe_ns, "off");
     if (route->keepalive_ns != DEFAULT_KEEPALIVE_NS)
         duration_add(cell, "keepalive", route->keepalive_ns, "off");
     if (route->backlog != DEFAULT_BACKLOG)
@@ -84,12 +106,19 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "only-from-cid=%" PRIu32, listen->peer_cid);
 }
 
+/* Of the ports that were written as one entry, the first stands for all. */
+static bool has_row(const struct route_listen *listen)
+{
+    return listen->port_offset == 0;
+}
+
 static void row_format(const struct route *route, const struct route_listen *listen,
                        struct row *row)
 {
     snprintf(row->cells[0], CELL_BYTES, "%s", route->name);
-    endpoint_pair_format(&listen->written, &listen->resolved, row->cells[1]);
-    endpoint_pair_format(&route->target, &route->target_resolved, row->cells[2]);
+    endpoint_pair_format(&listen->written, &listen->resolved, listen->port_count, row->cells[1]);
+    endpoint_pair_format(&route->target, &route->target_resolved, route->target_port_count,
+                         row->cells[2]);
     options_format(route, listen, row->cells[3]);
 }
 
@@ -105,53 +134,65 @@ static size_t text_width(const char *text)
     return width;
 }
 
-static void widths_grow(const struct row *row, size_t widths[static COLUMN_COUNT])
+struct table {
+    size_t widths[COLUMN_COUNT];
+    FILE *stream;
+};
+
+static void widths_grow(const struct row *row, struct table *table)
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         size_t width = text_width(row->cells[i]);
-        if (width > widths[i])
-            widths[i] = width;
+        if (width > table->widths[i])
+            table->widths[i] = width;
     }
 }
 
 /* The last cell of a row that holds anything ends it. */
-static void row_print(const struct row *row, const size_t widths[static COLUMN_COUNT], FILE *stream)
+static void row_print(const struct row *row, struct table *table)
 {
+    const size_t *widths = table->widths;
     size_t count = COLUMN_COUNT;
 
     while (count > 1 && (!row->cells[count - 1][0] || widths[count - 1] == 0))
         count--;
     for (size_t i = 0; i < count; i++) {
         size_t blanks = i + 1 < count ? widths[i] - text_width(row->cells[i]) + 2 : 0;
-        fprintf(stream, "%s%*s", row->cells[i], (int)blanks, "");
+        fprintf(table->stream, "%s%*s", row->cells[i], (int)blanks, "");
     }
-    fputc('\n', stream);
+    fputc('\n', table->stream);
+}
+
+/* Every row, those of templates last. */
+static void rows_visit(const struct config *config, struct table *table,
+                       void (*visit)(const struct row *row, struct table *table))
+{
+    struct row row;
+
+    for (size_t i = 0; i < config->route_count + config->template_count; i++) {
+        const struct route *route = &config->routes[i];
+        for (size_t j = 0; j < route->listen_count; j++) {
+            if (!has_row(&route->listens[j]))
+                continue;
+            row_format(route, &route->listens[j], &row);
+            visit(&row, table);
+        }
+    }
 }
 
 int config_print(const struct config *config, FILE *stream)
 {
-    size_t widths[COLUMN_COUNT] = {0};
-    struct row row;
+    struct table table = {.stream = stream};
 
-    for (size_t i = 0; i < config->route_count; i++) {
-        for (size_t j = 0; j < config->routes[i].listen_count; j++) {
-            row_format(&config->routes[i], &config->routes[i].listens[j], &row);
-            widths_grow(&row, widths);
-        }
-    }
-    bool has_options = widths[COLUMN_COUNT - 1] > 0;
-    widths_grow(&header, widths);
+    rows_visit(config, &table, widths_grow);
+    bool has_options = table.widths[COLUMN_COUNT - 1] > 0;
+    widths_grow(&header, &table);
     if (!has_options)
-        widths[COLUMN_COUNT - 1] = 0; /* nothing to head */
+        table.widths[COLUMN_COUNT - 1] = 0; /* nothing to head */
 
     errno = 0;
-    row_print(&header, widths, stream);
-    for (size_t i = 0; i < config->route_count; i++) {
-        for (size_t j = 0; j < config->routes[i].listen_count; j++) {
-            row_format(&config->routes[i], &config->routes[i].listens[j], &row);
-            row_print(&row, widths, stream);
-        }
-    }
+    row_print(&header, &table);
+    rows_visit(config, &table, row_print);
     if (fflush(stream) == 0 && !ferror(stream))
         return 0;
     return errno ? -errno : -EIO;

@@ -15,6 +15,7 @@
 #define BACKLOG_MAX      65535
 #define WAIT_MAX         1000000
 #define NS_PER_S         UINT64_C(1000000000)
+#define DAY_NS           (24 * 3600 * NS_PER_S)
 #define KEEPALIVE_NS_MAX (9 * 3600 * NS_PER_S) /* TCP_KEEPIDLE takes 32767 s (tcp(7)) */
 
 #define PROBLEM(draft, ...) draft_problem(draft, &(draft)->place, __VA_ARGS__)
@@ -91,6 +92,22 @@ void global_connect_timeout_set(struct draft *draft, const char *value)
     duration_read(draft, value, 1, UINT64_MAX, &draft->connect_timeout_ns);
 }
 
+void admin_socket_set(struct draft *draft, const char *value)
+{
+    char error[ENDPOINT_ERROR_BYTES];
+    char text[ENDPOINT_TEXT_BYTES];
+    struct endpoint endpoint;
+
+    snprintf(text, sizeof(text), "unix:%s", value);
+    if (value[0] != '/' || endpoint_parse(text, ENDPOINT_LISTEN, &endpoint, error) < 0) {
+        value_refuse(draft, value);
+        return;
+    }
+    free(draft->config->admin_path);
+    draft->config->admin_path = strdup(value);
+    draft->exhausted |= !draft->config->admin_path;
+}
+
 void address_set(struct draft *draft, const char *value)
 {
     char error[ENDPOINT_ERROR_BYTES];
@@ -144,6 +161,17 @@ static size_t word_read(struct draft *draft, const char *value, const char *cons
     return count;
 }
 
+void machine_set(struct draft *draft, const char *value)
+{
+    struct guest *guest = draft_guest(draft);
+    char error[ENDPOINT_ERROR_BYTES];
+    char text[ENDPOINT_NAME_BYTES];
+
+    snprintf(text, sizeof(text), "machine:%s", value);
+    if (endpoint_guest_address_parse(text, &guest->address, error) < 0)
+        value_refuse(draft, value);
+}
+
 void vmm_set(struct draft *draft, const char *value)
 {
     size_t word = word_read(draft, value, vmm_names, VMM_COUNT);
@@ -158,6 +186,11 @@ void half_close_set(struct draft *draft, const char *value)
 
     if (word < HALF_CLOSE_COUNT)
         draft_guest(draft)->half_close = (enum guest_half_close)word;
+}
+
+void guest_sessions_max_set(struct draft *draft, const char *value)
+{
+    number_read(draft, value, 0, SESSIONS_MAX, &draft_guest(draft)->sessions_max);
 }
 
 void wait_for_guest_set(struct draft *draft, const char *value)
@@ -208,7 +241,8 @@ void lane_set(struct draft *draft, const char *value)
  * blanks, only where another endpoint follows. */
 static size_t endpoint_length(const char *text)
 {
-    bool is_path = strncmp(text, "unix:", 5) == 0 || strncmp(text, "vsock-mux:", 10) == 0;
+    bool is_path = strncmp(text, "unix:", 5) == 0 || strncmp(text, "vsock-mux:", 10) == 0 ||
+                   strncmp(text, "mux:", 4) == 0;
     size_t length = 0;
 
     for (;;) {
@@ -226,12 +260,13 @@ static size_t endpoint_length(const char *text)
 static void listen_one_set(struct draft *draft, const char *text)
 {
     struct endpoint endpoint;
+    uint32_t port_count;
     char error[ENDPOINT_ERROR_BYTES];
 
-    if (endpoint_parse(text, ENDPOINT_LISTEN, &endpoint, error) < 0)
+    if (endpoint_of_route_parse(text, ENDPOINT_LISTEN, &endpoint, &port_count, error) < 0)
         PROBLEM(draft, "%s", error);
     else
-        draft_listen_add(draft, draft_route(draft), &endpoint);
+        draft_listens_add(draft, draft_route(draft), &endpoint, port_count);
 }
 
 void listen_set(struct draft *draft, const char *value)
@@ -253,6 +288,7 @@ void listen_set(struct draft *draft, const char *value)
 
 void target_set(struct draft *draft, const char *value)
 {
+    struct route *route = draft_route(draft);
     size_t length = endpoint_length(value);
     char error[ENDPOINT_ERROR_BYTES];
 
@@ -260,8 +296,62 @@ void target_set(struct draft *draft, const char *value)
         while (isspace((unsigned char)value[length]))
             length++;
         PROBLEM(draft, "'target' holds one endpoint; remove '%s'", value + length);
-    } else if (endpoint_parse(value, ENDPOINT_TARGET, &draft_route(draft)->target, error) < 0) {
+    } else if (endpoint_of_route_parse(value, ENDPOINT_TARGET, &route->target,
+                                       &route->target_port_count, error) < 0) {
         PROBLEM(draft, "%s", error);
+    }
+}
+
+/* Of a vsock port, the digits of `text`; what follows them is at *ret_rest. */
+static bool port_take(const char *text, uint32_t *ret, const char **ret_rest)
+{
+    size_t digits = strspn(text, "0123456789");
+    unsigned long long port = digits > 0 && digits < 11 ? strtoull(text, NULL, 10) : 0;
+
+    *ret = (uint32_t)port;
+    *ret_rest = text + digits;
+    return port > 0 && port < UINT32_MAX;
+}
+
+static bool port_range_read(const char *text, struct port_range *ret)
+{
+    const char *rest;
+
+    if (!port_take(text, &ret->first, &rest))
+        return false;
+    ret->last = ret->first;
+    if (*rest == '-' && !port_take(rest + 1, &ret->last, &rest))
+        return false;
+    return *rest == '\0' && ret->last >= ret->first;
+}
+
+void ports_set(struct draft *draft, const char *value)
+{
+    static const char between[] = ", \t";
+    struct route *route = draft_route(draft);
+    const char *rest = value + strspn(value, between);
+
+    if (!*rest)
+        value_refuse(draft, value);
+    while (*rest) {
+        char word[64];
+        struct port_range range;
+        size_t length = strcspn(rest, between);
+        snprintf(word, sizeof(word), "%.*s", (int)length, rest);
+        if (!port_range_read(word, &range)) {
+            value_refuse(draft, word);
+            return;
+        }
+        struct port_range *ports =
+            array_grow(route->ports, route->port_range_count, sizeof(*ports));
+        if (!ports) {
+            draft->exhausted = true;
+            return;
+        }
+        route->ports = ports;
+        ports[route->port_range_count++] = range;
+        rest += length;
+        rest += strspn(rest, between);
     }
 }
 
@@ -270,12 +360,29 @@ void connect_timeout_set(struct draft *draft, const char *value)
     duration_read(draft, value, 1, UINT64_MAX, &draft_route(draft)->connect_timeout_ns);
 }
 
-void keepalive_set(struct draft *draft, const char *value)
+/* A duration, or "off". */
+static void duration_or_off_read(struct draft *draft, const char *value, uint64_t max_ns,
+                                 uint64_t *ret_ns)
 {
     if (strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
-        draft_route(draft)->keepalive_ns = 0;
+        *ret_ns = 0;
     else
-        duration_read(draft, value, NS_PER_S, KEEPALIVE_NS_MAX, &draft_route(draft)->keepalive_ns);
+        duration_read(draft, value, NS_PER_S, max_ns, ret_ns);
+}
+
+void idle_timeout_set(struct draft *draft, const char *value)
+{
+    duration_or_off_read(draft, value, DAY_NS, &draft_route(draft)->idle_timeout_ns);
+}
+
+void dead_guest_probe_set(struct draft *draft, const char *value)
+{
+    duration_or_off_read(draft, value, DAY_NS, &draft_route(draft)->guest_probe_ns);
+}
+
+void keepalive_set(struct draft *draft, const char *value)
+{
+    duration_or_off_read(draft, value, KEEPALIVE_NS_MAX, &draft_route(draft)->keepalive_ns);
 }
 
 void backlog_set(struct draft *draft, const char *value)

@@ -251,9 +251,11 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
             return bind_address(route, &address, false, ret, error);
         return bind_name(route, endpoint, ret, error);
     case ENDPOINT_UNIX:
+    case ENDPOINT_MUX:
     case ENDPOINT_VSOCK_MUX: return bind_unix(route, endpoint, ret, error);
     case ENDPOINT_VSOCK: return bind_vsock(route, endpoint, ret, error);
     case ENDPOINT_FD: return take_descriptors(route, endpoint, ret, error);
+    case ENDPOINT_MACHINE:
     case ENDPOINT_GUEST: break;
     }
     return report(error, EINVAL, "no such listen endpoint");

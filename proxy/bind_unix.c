@@ -138,10 +138,10 @@ int bind_unix(const struct route *route, const struct endpoint *endpoint, struct
     if (endpoint->kind == ENDPOINT_VSOCK_MUX)
         snprintf(file.name, sizeof(file.name), "%.107s_%u", endpoint->name, endpoint->port);
     else
-        file = *endpoint;
+        snprintf(file.name, sizeof(file.name), "%s", endpoint->name);
     if (strlen(file.name) >= ENDPOINT_UNIX_PATH_BYTES)
         return fail(error, ENAMETOOLONG, "unix:%s: longer than a socket's path may be", file.name);
-    endpoint_format(&file, bound.text);
+    endpoint_format(endpoint->kind == ENDPOINT_MUX ? endpoint : &file, bound.text);
     address_of_endpoint(&file, &address);
     bound.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bound.fd < 0)

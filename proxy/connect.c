@@ -68,7 +68,7 @@ static int turn_until_done(struct ring *ring, struct resolver *resolver, struct 
     return EX_OK;
 }
 
-static int relay(const struct route *route, const char *target)
+static int relay(struct opening *opening, const char *target)
 {
     struct ring_options options = {.entries = 16, .buffers_max = CONNECT_BUFFERS};
     struct outcome outcome = {.target = target};
@@ -89,8 +89,9 @@ static int relay(const struct route *route, const char *target)
         return EX_OSERR;
     }
     sessions_init(&sessions, ring, resolver, 1, &events, &outcome);
+    sessions_attend(&sessions, opening->route);
     struct arrival arrival = {
-        .route = route,
+        .opening = opening,
         .fd = STDIN_FILENO,
         .fd_write = STDOUT_FILENO,
         .transport = TRANSPORT_FILE,
@@ -158,11 +159,19 @@ int command_connect(int argc, char **argv)
     int status = read_target(argv[optind], path, &config);
     if (status)
         return status;
-    struct route route = config->routes[config->route_count - 1];
+    struct route *route = config->routes;
+    struct guest_uses uses;
+    while (route->file) /* all others stand in files */
+        route++;
     if (timeout_ns)
-        route.connect_timeout_ns = timeout_ns;
+        route->connect_timeout_ns = timeout_ns;
     signal(SIGPIPE, SIG_IGN);
-    status = relay(&route, argv[optind]);
+    guest_uses_init(&uses);
+    struct opening *opening = opening_new(config, route, route->listens, &uses);
+    status = opening ? relay(opening, argv[optind]) : EX_OSERR;
+    if (opening)
+        opening_unref(opening);
+    guest_uses_deinit(&uses);
     config_free(config);
     return status;
 }

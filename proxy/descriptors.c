@@ -16,6 +16,13 @@ void descriptors_raise_limit(void)
     }
 }
 
+size_t descriptors_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 static size_t count_open(void)
 {
     size_t count = 0;
@@ -32,14 +39,14 @@ static size_t count_open(void)
 void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted,
                         struct descriptors_share *ret)
 {
-    struct rlimit limit;
+    size_t limit = descriptors_limit();
     size_t taken =
         count_open() + workers * (DESCRIPTORS_OF_RING + 3 * listeners) + DESCRIPTORS_RESERVE;
 
     *ret = (struct descriptors_share){0};
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= taken)
+    if (limit <= taken)
         return;
-    size_t left = limit.rlim_cur - taken;
+    size_t left = limit - taken;
     size_t pipes = left / (DESCRIPTORS_PIPES_PART * 2 * workers);
     ret->pipes = pipes < POOL_ITEMS_MAX ? (unsigned)pipes : POOL_ITEMS_MAX;
     ret->sessions = (left - 2 * workers * ret->pipes) / 2;

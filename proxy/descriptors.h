@@ -13,6 +13,9 @@
 /* Raises the soft limit to the hard one. */
 void descriptors_raise_limit(void);
 
+/* How many may be open. */
+size_t descriptors_limit(void);
+
 /* What the limit leaves room for, beside what is open already, the rings of the workers, their
  * listeners, and two for a connection that each of those accepts when the last room is taken. */
 struct descriptors_share {

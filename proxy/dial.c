@@ -45,23 +45,38 @@ static void abandon(struct dial *dial)
     dial->fd = -1;
 }
 
+static bool is_frozen(const struct dial *dial)
+{
+    return dial->options.guest && atomic_load(&dial->options.guest->frozen);
+}
+
 static void wait_over(struct ring_timer *timer);
 
 /* The first of the line tries after its pause; all give up in the end. */
 static void wait_in_line(struct dial *dial)
 {
-    uint64_t at_ns = dial->wait_end_ns;
+    const struct dial_line *line = dial->line;
+    bool is_first = line->first == dial;
+    uint64_t pause_ns = line->held ? DIAL_LINE_PAUSE_NS_MIN : line->pause_ns;
+    uint64_t at_ns = ring_now_ns(dial->ring) + pause_ns;
 
     dial->state = DIAL_WAITING;
-    if (dial->line->first == dial && ring_now_ns(dial->ring) + dial->line->pause_ns < at_ns)
-        at_ns = ring_now_ns(dial->ring) + dial->line->pause_ns;
+    if (!is_first && line->held) {
+        ring_timer_disarm(dial->ring, &dial->timer);
+        return;
+    }
+    if (!is_first || (!line->held && dial->wait_end_ns < at_ns))
+        at_ns = dial->wait_end_ns;
     ring_timer_arm(dial->ring, &dial->timer, at_ns, wait_over);
 }
 
 static void leave_line(struct dial *dial)
 {
-    struct dial *first = dial->line ? dial_line_leave(dial->line, dial) : NULL;
-
+    if (!dial->line)
+        return;
+    if (dial->options.guest)
+        atomic_fetch_sub(&dial->options.guest->waiting, 1);
+    struct dial *first = dial_line_leave(dial->line, dial);
     if (first)
         wait_in_line(first);
 }
@@ -97,11 +112,18 @@ static void succeed(struct dial *dial)
 
 static bool join_line(struct dial *dial)
 {
-    struct dial_line *line = dial_lines_get(dial->options.lines, dial->options.target);
+    const struct dial_options *options = &dial->options;
+    struct dial_line *line = dial_lines_find(options->lines, options->target, options->port);
 
-    if (!line || line->count >= dial->options.wait_max)
+    if (line && line->count >= options->wait_max)
+        return false;
+    if (!line)
+        line = dial_lines_get(options->lines, options->target, options->port);
+    if (!line)
         return false;
     dial_line_join(line, dial);
+    if (options->guest)
+        atomic_fetch_add(&options->guest->waiting, 1);
     return true;
 }
 
@@ -114,18 +136,35 @@ static bool is_to_wait(struct dial *dial)
     return dial->line || join_line(dial);
 }
 
-/* Others wait for the guest already: it is not asked before them. */
-static bool stands_behind_others(struct dial *dial)
+/* Others wait for the guest already, and it is not asked before them; or it is frozen. */
+static bool is_to_stand_in_line(struct dial *dial)
 {
-    if (dial->options.wait_ns == 0)
+    const struct dial_options *options = &dial->options;
+    const struct dial_line *line =
+        options->lines ? dial_lines_find(options->lines, options->target, options->port) : NULL;
+
+    if (!is_frozen(dial) && (options->wait_ns == 0 || !line))
         return false;
-    const struct dial_line *line = dial_lines_get(dial->options.lines, dial->options.target);
-    if (!line || line->count == 0 || !join_line(dial))
-        return false;
-    dial->reason = line->first->reason;
-    dial->error = line->first->error;
-    return true;
+    dial->reason = line ? line->first->reason : REASON_GUEST_FROZEN;
+    dial->error = line ? line->first->error : 0;
+    return join_line(dial);
 }
+
+/* The guest is frozen no more: the time of all who stand here runs anew. */
+static void release_line(struct dial *first)
+{
+    struct dial_line *line = first->line;
+
+    line->held = false;
+    line->pause_ns = 0;
+    for (struct dial *dial = first; dial; dial = dial->behind) {
+        dial->wait_end_ns = ring_now_ns(dial->ring) + dial->options.wait_ns;
+        dial->owed = true;
+        wait_in_line(dial);
+    }
+}
+
+static void begin(struct dial *dial);
 
 static void wait_over(struct ring_timer *timer)
 {
@@ -133,14 +172,22 @@ static void wait_over(struct ring_timer *timer)
     uint64_t now_ns = ring_now_ns(dial->ring);
     uint64_t end_ns = now_ns + dial->options.timeout_ns;
 
-    if (now_ns >= dial->wait_end_ns) {
+    if (is_frozen(dial)) {
+        dial->line->held = true;
+        wait_in_line(dial);
+        return;
+    }
+    if (dial->line->held)
+        release_line(dial->line->first);
+    if (!dial->owed && now_ns >= dial->wait_end_ns) {
         fail(dial);
         return;
     }
     dial->address_index = 0;
     dial->retry_ns = 0;
-    dial->deadline_ns = end_ns < dial->wait_end_ns ? end_ns : dial->wait_end_ns;
-    attempt(dial);
+    dial->deadline_ns = dial->owed || end_ns < dial->wait_end_ns ? end_ns : dial->wait_end_ns;
+    dial->owed = false;
+    begin(dial);
 }
 
 /* The attempt is over: what is in flight has been cancelled, and once it is back the next one
@@ -338,8 +385,7 @@ static void greet(struct dial *dial)
 {
     if (dial->state != DIAL_GREETING) {
         dial->state = DIAL_GREETING;
-        dial->request_length =
-            (uint8_t)vsock_mux_request_format(dial->options.target->port, dial->request);
+        dial->request_length = (uint8_t)vsock_mux_request_format(dial->options.port, dial->request);
         dial->request_sent = 0;
         dial->reply_length = 0;
     }
@@ -416,14 +462,29 @@ static int find_addresses(struct dial *dial)
     const struct endpoint *target = dial->options.target;
     struct address address;
 
+    addresses_unref(dial->addresses);
+    dial->addresses = NULL;
     if (address_of_endpoint(target, &address) == -ENOENT)
-        return resolver_lookup(dial->resolver, target->name, target->port, &dial->wait, resolved,
-                               &dial->addresses);
+        return resolver_lookup(dial->resolver, target->name, dial->options.port, &dial->wait,
+                               resolved, &dial->addresses);
     dial->addresses = addresses_new(1);
     if (!dial->addresses)
         return -ENOMEM;
+    address_set_port(&address, dial->options.port);
     dial->addresses->at[0] = address;
     return 0;
+}
+
+static void begin(struct dial *dial)
+{
+    dial->state = DIAL_RESOLVING;
+    int error = find_addresses(dial);
+    if (error == 0)
+        attempt(dial);
+    else if (error == -EAGAIN)
+        ring_timer_arm(dial->ring, &dial->timer, dial->deadline_ns, attempt_expired);
+    else
+        attempt_failed(dial, REASON_NO_MEMORY, error);
 }
 
 void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
@@ -439,15 +500,14 @@ void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
         .deadline_ns = ring_now_ns(ring) + options->timeout_ns,
         .wait_end_ns = ring_now_ns(ring) + options->wait_ns,
     };
-    int error = find_addresses(dial);
-    if (error == 0 && stands_behind_others(dial))
+    if (is_to_stand_in_line(dial)) {
+        dial->line->held |= is_frozen(dial);
         wait_in_line(dial);
-    else if (error == 0)
-        attempt(dial);
-    else if (error == -EAGAIN)
-        ring_timer_arm(ring, &dial->timer, dial->deadline_ns, attempt_expired);
-    else
-        attempt_failed(dial, REASON_NO_MEMORY, error);
+    } else if (is_frozen(dial)) {
+        attempt_failed(dial, REASON_GUEST_FROZEN, 0);
+    } else {
+        begin(dial);
+    }
 }
 
 bool dial_stop(struct dial *dial)

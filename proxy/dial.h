@@ -11,8 +11,9 @@
  *                                                                            |
  *                                       (its guest may come) WAITING <-------+
  *
- * WAITING, the dial stands in a line (proxy/dial_line.h); the first of it goes on to CONNECTING,
- * and leaves the line when it is connected or has failed for good.
+ * WAITING, the dial stands in a line (proxy/dial_line.h); the first of it goes on to RESOLVING, and
+ * leaves the line when it is connected or has failed for good. While the guest is frozen, all stand
+ * there and nobody's time runs.
  *
  * Owns the descriptor of the attempt until it is handed to the handler. The handler is called once,
  * never from inside dial_start() or dial_stop(); the dial is then at rest and may be freed.
@@ -20,6 +21,7 @@
 #pragma once
 
 #include "proxy/dial_line.h"
+#include "proxy/guest_use.h"
 #include "proxy/reason.h"
 #include "proxy/resolver.h"
 #include "ring/ring.h"
@@ -47,6 +49,8 @@ enum dial_state {
 
 struct dial_options {
     const struct endpoint *target; /* outlives the dial */
+    uint32_t port;                 /* of the target, where it has one */
+    struct guest_use *guest;       /* that the target is in; NULL: none */
     uint64_t timeout_ns;
     uint64_t keepalive_ns; /* TCP; 0: off */
     void *owner;           /* for the handler */
@@ -69,6 +73,7 @@ struct dial {
     struct addresses *addresses;
     size_t address_index; /* of the attempt */
     bool stopped;
+    bool owed; /* an attempt, whatever the time is: it stood before a frozen guest */
     int fd;
     uint64_t deadline_ns;
     uint64_t wait_end_ns;

@@ -5,29 +5,42 @@
 
 #include <stdlib.h>
 
-struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target)
+struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct endpoint *target,
+                                  uint32_t port)
 {
-    for (struct dial_line *line = lines->first; line; line = line->next)
-        if (line->target == target)
-            return line;
-    struct dial_line *line = calloc(1, sizeof(*line));
+    struct dial_line *line = lines->first;
+
+    while (line && (line->target != target || line->port != port))
+        line = line->next;
+    return line;
+}
+
+struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target,
+                                 uint32_t port)
+{
+    struct dial_line *line = dial_lines_find(lines, target, port);
+
+    if (line)
+        return line;
+    line = calloc(1, sizeof(*line));
     if (!line)
         return NULL;
     line->target = target;
+    line->port = port;
     line->next = lines->first;
+    line->link = &lines->first;
+    if (line->next)
+        line->next->link = &line->next;
     lines->first = line;
     return line;
 }
 
-void dial_lines_deinit(struct dial_lines *lines)
+static void line_free(struct dial_line *line)
 {
-    struct dial_line *next;
-
-    for (struct dial_line *line = lines->first; line; line = next) {
-        next = line->next;
-        free(line);
-    }
-    lines->first = NULL;
+    *line->link = line->next;
+    if (line->next)
+        line->next->link = line->link;
+    free(line);
 }
 
 void dial_line_join(struct dial_line *line, struct dial *dial)
@@ -46,8 +59,9 @@ struct dial *dial_line_leave(struct dial_line *line, struct dial *dial)
 
     *(dial->before ? &dial->before->behind : &line->first) = behind;
     *(behind ? &behind->before : &line->last) = dial->before;
-    line->count--;
     dial->line = NULL;
+    if (--line->count == 0)
+        line_free(line);
     return dial->before ? NULL : behind;
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/endpoint.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct dial;
@@ -17,26 +18,33 @@ struct dial;
 
 struct dial_line {
     struct dial_line *next;
+    struct dial_line **link;
     const struct endpoint *target;
+    uint32_t port;
     struct dial *first;
     struct dial *last;
     unsigned count;
     uint64_t pause_ns; /* before the first tries again */
+    bool held;         /* the guest is, or was, frozen: nobody's time runs */
 };
 
 struct dial_lines {
     struct dial_line *first;
 };
 
-/* The line for a target, which outlives it; made where there is none. NULL: out of memory. */
-struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target);
+/* The line for a port of a target, which outlives it. NULL: nobody waits. */
+struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct endpoint *target,
+                                  uint32_t port);
 
-/* Nobody waits. */
-void dial_lines_deinit(struct dial_lines *lines);
+/* The same, made where there is none; it is freed when the last dial leaves it. NULL: out of
+ * memory. */
+struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target,
+                                 uint32_t port);
 
 void dial_line_join(struct dial_line *line, struct dial *dial);
 
-/* The one who is first now, where the one that leaves was; else NULL. */
+/* The one who is first now, where the one that leaves was; else NULL. The line may be gone on
+ * return. */
 struct dial *dial_line_leave(struct dial_line *line, struct dial *dial);
 
 /* The first has failed again. */

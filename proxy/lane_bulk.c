@@ -31,7 +31,7 @@ static enum pool_kind kind_of(const struct lane *lane)
 
 static enum route_lane policy_of(struct lane *lane)
 {
-    return lane_session(lane)->route->lane;
+    return lane_session(lane)->opening->route->lane;
 }
 
 static bool has_file(struct lane *lane)

@@ -50,7 +50,7 @@ static void pause_accepting(struct listener *listener, int error)
 {
     if (!listener->paused)
         log_line("route %s: accepting paused: %s; connections wait in the backlog",
-                 listener->route->name, strerror(-error));
+                 listener->opening->route->name, strerror(-error));
     listener->paused = true;
     ring_timer_arm(ring_of(listener), &listener->pause,
                    ring_now_ns(ring_of(listener)) + LISTENER_PAUSE_NS, pause_over);
@@ -60,11 +60,12 @@ static bool is_welcome(const struct listener *listener, int fd)
 {
     struct sockaddr_storage peer;
     socklen_t length;
+    uint32_t peer_cid = listener->opening->listen->peer_cid;
 
-    if (listener->listen->peer_cid == VSOCK_CID_ANY)
+    if (peer_cid == VSOCK_CID_ANY)
         return true;
     return ring_socket_peer(fd, &peer, &length) == 0 && peer.ss_family == AF_VSOCK &&
-           ((struct sockaddr_vm *)&peer)->svm_cid == listener->listen->peer_cid;
+           ((struct sockaddr_vm *)&peer)->svm_cid == peer_cid;
 }
 
 static void welcome(struct listener *listener, int fd)
@@ -75,18 +76,17 @@ static void welcome(struct listener *listener, int fd)
     }
     if (!is_welcome(listener, fd)) {
         log_line("route %s: a connection from another CID than %u was refused",
-                 listener->route->name, listener->listen->peer_cid);
+                 listener->opening->route->name, listener->opening->listen->peer_cid);
         ring_socket_reset(fd);
         return;
     }
     if (listener->bound.inherited && listener->bound.transport == TRANSPORT_TCP)
         tcp_options_close_reset(fd);
     if (listener->paused)
-        log_line("route %s: accepting again", listener->route->name);
+        log_line("route %s: accepting again", listener->opening->route->name);
     listener->paused = false;
     struct arrival arrival = {
-        .route = listener->route,
-        .guest = listener->listen->guest,
+        .opening = listener->opening,
         .fd = fd,
         .fd_write = fd,
         .transport = listener->bound.transport,
@@ -117,8 +117,7 @@ void listener_init(struct listener *listener, const struct listener_options *opt
 {
     *listener = (struct listener){
         .ring = options->ring,
-        .route = options->route,
-        .listen = options->listen,
+        .opening = options->opening,
         .bound = options->bound,
         .accepted = options->accepted,
         .room = options->room,
@@ -139,7 +138,9 @@ bool listener_stop(struct listener *listener)
     cancel(listener);
     if (listener->accept.in_flight || listener->cancel.in_flight)
         return false;
-    if (listener->bound.fd >= 0)
+    if (listener->bound.fd >= 0) {
         bound_close(&listener->bound);
+        opening_unref(listener->opening);
+    }
     return true;
 }

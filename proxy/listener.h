@@ -8,6 +8,7 @@
 #pragma once
 
 #include "proxy/bind.h"
+#include "proxy/opening.h"
 #include "proxy/session.h"
 #include "ring/ring.h"
 
@@ -23,18 +24,17 @@ typedef size_t listener_room(void *owner);
 
 struct listener_options {
     struct ring *ring;
-    const struct route *route;
-    const struct route_listen *listen;
-    struct bound bound; /* owned by the listener from here on */
+    struct opening *opening; /* a reference, the listener's from here on, as is the socket */
+    struct bound bound;
     listener_accepted *accepted;
     listener_room *room;
     void *owner;
 };
 
 struct listener {
+    struct listener *next; /* of its owner's */
     struct ring *ring;
-    const struct route *route;
-    const struct route_listen *listen; /* vsock: accepts from its peer_cid only */
+    struct opening *opening;
     struct bound bound;
     listener_accepted *accepted;
     listener_room *room;
@@ -53,5 +53,6 @@ void listener_init(struct listener *listener, const struct listener_options *opt
 /* Accepts: for the first time, or because there may be room again. */
 void listener_resume(struct listener *listener);
 
-/* true: nothing is in flight, its socket is closed and its file removed. Else call again later. */
+/* true: nothing is in flight, its socket is closed and its file removed; it may be freed. Else call
+ * again later. */
 bool listener_stop(struct listener *listener);

@@ -19,37 +19,80 @@ int mailbox_init(struct mailbox *mailbox)
 
 void mailbox_deinit(struct mailbox *mailbox)
 {
-    for (size_t i = 0; i < mailbox->count; i++)
+    for (size_t i = 0; i < mailbox->count; i++) {
         ring_socket_reset(mailbox->arrivals[i].fd);
+        opening_unref(mailbox->arrivals[i].opening);
+    }
+    for (size_t i = 0; i < mailbox->change_count; i++)
+        mailbox_change_drop(&mailbox->changes[i]);
     free(mailbox->arrivals);
+    free(mailbox->changes);
     close(mailbox->event);
     pthread_mutex_destroy(&mailbox->mutex);
 }
 
-static bool reserve(struct mailbox *mailbox)
+/* An array with room for one more. false: out of memory, and it is as before. */
+static bool reserve(void *array, size_t count, size_t *room, size_t element_bytes)
 {
-    size_t room = mailbox->room ? mailbox->room * 2 : 16;
+    size_t more = *room ? *room * 2 : 16;
 
-    if (mailbox->count < mailbox->room)
+    if (count < *room)
         return true;
-    struct arrival *arrivals = realloc(mailbox->arrivals, room * sizeof(*arrivals));
-    if (!arrivals)
+    void *larger = reallocarray(*(void **)array, more, element_bytes);
+    if (!larger)
         return false;
-    mailbox->arrivals = arrivals;
-    mailbox->room = room;
+    *(void **)array = larger;
+    *room = more;
     return true;
 }
 
 bool mailbox_post(struct mailbox *mailbox, const struct arrival *arrival)
 {
     pthread_mutex_lock(&mailbox->mutex);
-    bool posted = !mailbox->closed && reserve(mailbox);
-    if (posted)
+    bool posted = !mailbox->closed &&
+                  reserve(&mailbox->arrivals, mailbox->count, &mailbox->room, sizeof(*arrival));
+    if (posted) {
+        opening_ref(arrival->opening);
         mailbox->arrivals[mailbox->count++] = *arrival;
+    }
     pthread_mutex_unlock(&mailbox->mutex);
     if (posted)
         eventfd_write(mailbox->event, 1);
     return posted;
+}
+
+bool mailbox_change(struct mailbox *mailbox, const struct mailbox_change *change)
+{
+    pthread_mutex_lock(&mailbox->mutex);
+    bool posted = !mailbox->closed && reserve(&mailbox->changes, mailbox->change_count,
+                                              &mailbox->change_room, sizeof(*change));
+    if (posted)
+        mailbox->changes[mailbox->change_count++] = *change;
+    pthread_mutex_unlock(&mailbox->mutex);
+    if (posted)
+        eventfd_write(mailbox->event, 1);
+    return posted;
+}
+
+struct mailbox_change *mailbox_take_changes(struct mailbox *mailbox, size_t *ret_count)
+{
+    pthread_mutex_lock(&mailbox->mutex);
+    struct mailbox_change *changes = mailbox->changes;
+    *ret_count = mailbox->change_count;
+    mailbox->changes = NULL;
+    mailbox->change_count = 0;
+    mailbox->change_room = 0;
+    pthread_mutex_unlock(&mailbox->mutex);
+    return changes;
+}
+
+void mailbox_change_drop(struct mailbox_change *change)
+{
+    if (change->kind == MAILBOX_OPEN)
+        bound_close(&change->bound);
+    if (change->opening)
+        opening_unref(change->opening);
+    guest_use_put(change->guest);
 }
 
 void mailbox_close(struct mailbox *mailbox)

@@ -1,10 +1,11 @@
-/* What other threads hand to a worker: connections that another one accepted, and the words to
- * begin and to stop.
+/* What other threads hand to a worker: connections that another one accepted, what it is to listen
+ * on and no longer, and the words to begin and to stop.
  *
  * Anybody may post; the worker alone takes, when `event` is readable.
  */
 #pragma once
 
+#include "proxy/bind.h"
 #include "proxy/session.h"
 
 #include <pthread.h>
@@ -18,12 +19,29 @@ enum mailbox_order {
     MAILBOX_END,   /* end what is left */
 };
 
+enum mailbox_change_kind {
+    MAILBOX_OPEN,
+    MAILBOX_CLOSE,
+    MAILBOX_END_GUEST, /* its sessions */
+};
+
+/* What a running worker is to do otherwise. */
+struct mailbox_change {
+    enum mailbox_change_kind kind;
+    struct opening *opening; /* a reference; NULL: to end a guest's */
+    struct bound bound;      /* to open: a descriptor of its own */
+    struct guest_use *guest; /* to end its sessions: a reference */
+};
+
 struct mailbox {
     int event;
     pthread_mutex_t mutex;
-    struct arrival *arrivals;
+    struct arrival *arrivals; /* each with a reference to its opening */
     size_t count;
     size_t room;
+    struct mailbox_change *changes;
+    size_t change_count;
+    size_t change_room;
     enum mailbox_order order;
     bool closed;
 };
@@ -36,12 +54,22 @@ void mailbox_deinit(struct mailbox *mailbox);
 /* Nothing more is taken: posting fails from here on. */
 void mailbox_close(struct mailbox *mailbox);
 
-/* false: closed, or out of memory; the descriptor is still the caller's. */
+/* false: closed, or out of memory; all is still the caller's. */
+bool mailbox_change(struct mailbox *mailbox, const struct mailbox_change *change);
+
+/* The changes that have come, in their order: an array to free; NULL: none. */
+struct mailbox_change *mailbox_take_changes(struct mailbox *mailbox, size_t *ret_count);
+
+/* What it holds is given back: its references, its descriptor. */
+void mailbox_change_drop(struct mailbox_change *change);
+
+/* Takes a reference to the opening. false: closed, or out of memory; the descriptor is still the
+ * caller's. */
 bool mailbox_post(struct mailbox *mailbox, const struct arrival *arrival);
 
 /* Orders only grow. */
 void mailbox_command(struct mailbox *mailbox, enum mailbox_order order);
 
-/* The next arrival, and the order so far; false: there is none. The event is no longer readable
- * once this has said so. */
+/* The next arrival, whose reference is the caller's, and the order so far; false: there is none.
+ * The event is no longer readable once this has said so. */
 bool mailbox_take(struct mailbox *mailbox, struct arrival *ret, enum mailbox_order *ret_order);

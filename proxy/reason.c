@@ -58,6 +58,7 @@ unsigned reason_guest_phases(enum reason reason)
 {
     switch (reason) {
     case REASON_GUEST_OFF:
+    case REASON_MACHINE_UNKNOWN:
     case REASON_TARGET_REFUSED:
     case REASON_TARGET_MISSING: return GUEST_PHASE_OFF;
     case REASON_GUEST_BOOTING:

@@ -29,9 +29,16 @@
     X(GUEST_OFF,          "guest-off",          false, "no guest with this CID is running") \
     X(GUEST_BOOTING,      "guest-booting",      false, "the guest does not answer: it is booting, paused or hung") \
     X(GUEST_NO_SERVICE,   "guest-no-service",   false, "the guest is up, but nothing listens on this port in it") \
+    X(GUEST_FULL,         "guest-full",         false, "the guest has as many sessions as it may: max-sessions, or what its VMM has room for") \
+    X(GUEST_FROZEN,       "guest-frozen",       false, "the guest is frozen") \
+    X(MACHINE_UNKNOWN,    "machine-unknown",    false, "systemd-machined names no CID of this machine") \
     X(MUX_REFUSED,        "mux-refused",        false, "the VMM refused the port: nothing listens on it in the guest, or the guest is not up") \
     X(MUX_SILENT,         "mux-silent",         false, "the VMM did not answer CONNECT within connect-timeout") \
     X(MUX_GARBAGE,        "mux-garbage",        false, "the VMM answered CONNECT with something other than OK: is this a vsock-mux socket?") \
+    X(CONNECT_SILENT,     "connect-silent",     false, "the initiator did not say CONNECT PORT within connect-timeout") \
+    X(CONNECT_GARBAGE,    "connect-garbage",    false, "the initiator said something other than CONNECT PORT") \
+    X(PORT_DENIED,        "port-denied",        false, "the initiator named a port that is not among 'ports'") \
+    X(IDLE_TIMEOUT,       "idle-timeout",       false, "no byte was relayed for idle-timeout") \
     X(NO_DESCRIPTORS,     "no-descriptors",     false, "out of file descriptors: raise LimitNOFILE or lower max-sessions") \
     X(NO_MEMORY,          "no-memory",          false, "out of memory or buffers") \
     X(DRAIN_TIMEOUT,      "drain-timeout",      false, "still open when drain-timeout was over") \

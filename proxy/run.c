@@ -1,8 +1,9 @@
 /* vsluice run: binds every route, says so, and relays until told to stop. */
-#include "proxy/bind.h"
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 #include "proxy/descriptors.h"
+#include "proxy/entrances.h"
+#include "proxy/guest_routes.h"
 #include "proxy/log.h"
 #include "proxy/refusal.h"
 #include "proxy/workers.h"
@@ -20,67 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static void openings_close(struct openings *openings)
-{
-    for (size_t i = 0; i < openings->count; i++)
-        bound_close(&openings->at[i].bound);
-    free(openings->at);
-    *openings = (struct openings){0};
-}
-
-static int status_of_error(int error)
-{
-    switch (-error) {
-    case EACCES:
-    case EPERM: return EX_NOPERM;
-    case EADDRINUSE:
-    case EADDRNOTAVAIL:
-    case EAFNOSUPPORT:
-    case EBADF:
-    case EEXIST:
-    case ENOENT: return EX_UNAVAILABLE;
-    default: return EX_OSERR;
-    }
-}
-
-/* Says each address that cannot be had; the exit status is the first one's. */
-static int open_route(struct openings *openings, const struct route *route)
-{
-    int status = 0;
-
-    for (size_t i = 0; i < route->listen_count; i++) {
-        struct bound bound[BOUND_MAX];
-        char error[BIND_ERROR_BYTES];
-        const struct route_listen *listen = &route->listens[i];
-
-        int count = bind_route_listen(route, &listen->resolved, bound, error);
-        if (count < 0) {
-            log_line("vsluice: route %s: %s", route->name, error);
-            status = status ? status : status_of_error(count);
-        }
-        for (int b = 0; b < count; b++)
-            openings->at[openings->count++] =
-                (struct opening){.route = route, .listen = listen, .bound = bound[b]};
-    }
-    return status;
-}
-
-static int open_routes(struct openings *openings, const struct config *config)
-{
-    size_t max = 0;
-    int status = 0;
-
-    for (size_t i = 0; i < config->route_count; i++)
-        max += config->routes[i].listen_count * BOUND_MAX;
-    *openings = (struct openings){.at = calloc(max, sizeof(*openings->at))};
-    if (!openings->at)
-        return EX_OSERR;
-    for (size_t i = 0; i < config->route_count; i++) {
-        int failed = open_route(openings, &config->routes[i]);
-        status = status ? status : failed;
-    }
-    return status;
-}
+/* What runs. */
+struct service {
+    struct config *config;
+    struct guest_uses uses;
+    struct entrances entrances;
+    struct workers *workers;
+    struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
+    int signals;
+};
 
 static unsigned worker_count(const struct config *config)
 {
@@ -91,13 +40,25 @@ static unsigned worker_count(const struct config *config)
     return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 }
 
-static int prepare(struct workers **ret, const struct config *config,
-                   const struct openings *openings)
+/* Listeners that guests may still bring: of the descriptors, up to so small a part. */
+#define LISTENERS_PART 8
+
+static size_t listeners_expected(const struct service *service, unsigned workers)
 {
-    struct workers_options options = {.count = worker_count(config), .openings = openings};
+    size_t limit = descriptors_limit() / (LISTENERS_PART * (workers + 1));
+
+    return service->entrances.count + (service->config->template_count > 0 ? limit : 0);
+}
+
+static int prepare(struct service *service)
+{
+    const struct config *config = service->config;
+    struct workers_options options = {.count = worker_count(config)};
     bool refused;
 
-    descriptors_divide(openings->count, options.count, config->sessions_max, &options.descriptors);
+    options.listeners_expected = listeners_expected(service, options.count);
+    descriptors_divide(options.listeners_expected, options.count, config->sessions_max,
+                       &options.descriptors);
     if (options.descriptors.sessions < options.count)
         options.count = (unsigned)options.descriptors.sessions;
     if (options.count == 0) {
@@ -105,12 +66,12 @@ static int prepare(struct workers **ret, const struct config *config,
                  "or 'ulimit -n'");
         return EX_OSERR;
     }
-    int error = workers_start(ret, &options, &refused);
+    int error = workers_start(&service->workers, &options, &refused);
     if (error < 0 && !refused) {
         log_line("vsluice: cannot start: %s", strerror(-error));
         return EX_OSERR;
     }
-    int refusal = error < 0 ? error : workers_engine_refusal(*ret);
+    int refusal = error < 0 ? error : workers_engine_refusal(service->workers);
     if (refusal < 0) {
         fputs("vsluice: ", stderr);
         refusal_explain(refusal, stderr);
@@ -119,16 +80,8 @@ static int prepare(struct workers **ret, const struct config *config,
         return error == -EBADRQC ? EX_CONFIG : EX_UNAVAILABLE;
     if (refusal < 0)
         log_line("vsluice: going on with %s, which takes more processor time",
-                 workers_engine_name(*ret));
+                 workers_engine_name(service->workers));
     return 0;
-}
-
-static void announce(const struct opening *opening)
-{
-    char target[ENDPOINT_TEXT_BYTES];
-
-    endpoint_format(&opening->route->target, target);
-    log_line("listening on %s -> %s (route %s)", opening->bound.text, target, opening->route->name);
 }
 
 /* How far stopping has come, and what makes it go on. */
@@ -144,16 +97,23 @@ static uint64_t clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void stop(struct stopping *stopping, struct workers *workers, struct openings *openings,
-                 uint64_t drain_timeout_ns)
+static void stop_listening(struct service *service)
 {
+    guest_routes_free(service->guest_routes);
+    service->guest_routes = NULL;
+    entrances_close(&service->entrances);
+    workers_drain(service->workers);
+}
+
+static void stop(struct stopping *stopping, struct service *service)
+{
+    struct workers *workers = service->workers;
     char sessions[WORKERS_LOAD_BYTES];
 
     if (stopping->order == MAILBOX_ACCEPT) {
-        stopping->deadline_ns = clock_ns() + drain_timeout_ns;
+        stopping->deadline_ns = clock_ns() + service->config->drain_timeout_ns;
         stopping->order = MAILBOX_DRAIN;
-        openings_close(openings);
-        workers_drain(workers);
+        stop_listening(service);
         log_line("stopping: no longer listening, %s may finish",
                  workers_load_format(workers, sessions));
     } else if (stopping->order == MAILBOX_DRAIN) {
@@ -173,8 +133,8 @@ static void drain_over(struct stopping *stopping, struct workers *workers)
     workers_command(workers, stopping->order);
 }
 
-/* Until the next thing to do; -1: for as long as it takes. Rounded up. */
-static int wait_ms(const struct stopping *stopping)
+/* Until the deadline of draining; -1: there is none. Rounded up. */
+static int drain_wait_ms(const struct stopping *stopping)
 {
     uint64_t now_ns = clock_ns();
 
@@ -186,44 +146,79 @@ static int wait_ms(const struct stopping *stopping)
     return ms < 3600000 ? (int)ms : 3600000;
 }
 
-/* Until all workers have ended, as they were told or because a ring broke. */
-static int supervise(struct workers *workers, struct openings *openings, int signals,
-                     uint64_t drain_timeout_ns)
+/* Waits for the next thing to do, and does what it finds. */
+static void attend(struct service *service, struct stopping *stopping)
 {
-    struct stopping stopping = {.order = MAILBOX_ACCEPT};
+    struct guest_routes *guests = service->guest_routes;
+    struct pollfd events[] = {
+        {.fd = service->signals, .events = POLLIN},
+        {.fd = workers_ended_event(service->workers), .events = POLLIN},
+        {.fd = guests ? guest_routes_descriptor(guests) : -1, .events = POLLIN},
+    };
     struct signalfd_siginfo info;
     eventfd_t ends;
+
+    poll(events, 3, guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping));
+    if (events[1].revents)
+        eventfd_read(events[1].fd, &ends);
+    if (events[2].revents)
+        guest_routes_note(guests);
+    if (guests)
+        guest_routes_look(guests);
+    while (read(service->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        stop(stopping, service);
+    if (drain_wait_ms(stopping) == 0)
+        drain_over(stopping, service->workers);
+}
+
+/* Until all workers have ended, as they were told or because a ring broke. */
+static int supervise(struct service *service)
+{
+    struct stopping stopping = {.order = MAILBOX_ACCEPT};
     int error;
 
-    while (workers_running(workers, &error) > 0) {
-        struct pollfd events[] = {{.fd = signals, .events = POLLIN},
-                                  {.fd = workers_ended_event(workers), .events = POLLIN}};
+    while (workers_running(service->workers, &error) > 0) {
         if (error && stopping.order == MAILBOX_ACCEPT)
-            stop(&stopping, workers, openings, drain_timeout_ns);
-        int ready = poll(events, 2, wait_ms(&stopping));
-        if (events[1].revents)
-            eventfd_read(events[1].fd, &ends);
-        while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-            stop(&stopping, workers, openings, drain_timeout_ns);
-        if (ready == 0 && stopping.order == MAILBOX_DRAIN && wait_ms(&stopping) == 0)
-            drain_over(&stopping, workers);
+            stop(&stopping, service);
+        attend(service, &stopping);
     }
     return error;
 }
 
-static int relay(const struct config *config, struct openings *openings, int signals)
+/* The guests that are there already are listened for before `ready` is said. */
+static int begin(struct service *service)
 {
-    struct workers *workers;
-    int status = prepare(&workers, config, openings);
+    struct config *config = service->config;
+    int error = entrances_give(&service->entrances, service->workers);
+
+    if (error == 0)
+        entrances_announce(&service->entrances);
+    if (error == 0 && config->guest_each && config->template_count > 0)
+        error = guest_routes_new(&service->guest_routes, config, &service->uses, service->workers);
+    if (error < 0) {
+        log_line("vsluice: cannot start: %s", strerror(-error));
+        workers_command(service->workers, MAILBOX_DRAIN);
+        return EX_OSERR;
+    }
+    if (service->guest_routes)
+        guest_routes_look(service->guest_routes);
+    workers_command(service->workers, MAILBOX_ACCEPT);
+    log_line("ready");
+    return 0;
+}
+
+static int relay(struct service *service)
+{
+    struct sessions_totals totals;
+    int status = prepare(service);
     if (status)
         return status;
-    for (size_t i = 0; i < openings->count; i++)
-        announce(&openings->at[i]);
-    workers_command(workers, MAILBOX_ACCEPT);
-    log_line("ready");
-    int error = supervise(workers, openings, signals, config->drain_timeout_ns);
-    struct sessions_totals totals;
-    workers_free(workers, &totals);
+    status = begin(service);
+    int error = supervise(service);
+    stop_listening(service);
+    workers_free(service->workers, &totals);
+    if (status)
+        return status;
     if (error < 0) {
         log_line("vsluice: the ring failed: %s", strerror(-error));
         return EX_OSERR;
@@ -249,24 +244,25 @@ static int take_signals(void)
 
 int command_run(int argc, char **argv)
 {
-    struct config *config;
-    struct openings openings;
-    int status = command_config_read(argc, argv, &config);
+    struct service service = {0};
+    int status = command_config_read(argc, argv, &service.config);
     if (status)
         return status;
 
     descriptors_raise_limit();
-    int signals = take_signals();
-    if (signals < 0) {
+    service.signals = take_signals();
+    if (service.signals < 0) {
         log_line("vsluice: signalfd: %s", strerror(errno));
-        config_free(config);
+        config_free(service.config);
         return EX_OSERR;
     }
-    status = open_routes(&openings, config);
+    guest_uses_init(&service.uses);
+    status = entrances_open(&service.entrances, service.config, &service.uses, false);
     if (status == 0)
-        status = relay(config, &openings, signals);
-    openings_close(&openings);
-    close(signals);
-    config_free(config);
+        status = relay(&service);
+    entrances_close(&service.entrances);
+    guest_uses_deinit(&service.uses);
+    close(service.signals);
+    config_free(service.config);
     return status;
 }

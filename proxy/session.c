@@ -8,7 +8,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 
 void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver,
                    size_t max, const struct sessions_events *events, void *owner)
@@ -23,6 +25,7 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
     sessions->shares = 1;
     slab_init(&sessions->slab, sizeof(struct session), max);
     slab_init(&sessions->dials, sizeof(struct dial), max);
+    slab_init(&sessions->greetings, sizeof(struct greeting), max);
     sessions_limit(sessions, &(struct lane_limits)LANE_LIMITS);
 }
 
@@ -34,10 +37,11 @@ void sessions_limit(struct sessions *sessions, const struct lane_limits *limits)
 
 void sessions_deinit(struct sessions *sessions)
 {
-    assert(!sessions->first);
+    assert(!sessions->first && !sessions->lines.first);
+    ring_timer_disarm(sessions->ring, &sessions->sweep);
     slab_deinit(&sessions->slab);
     slab_deinit(&sessions->dials);
-    dial_lines_deinit(&sessions->lines);
+    slab_deinit(&sessions->greetings);
     chain_links_deinit(&sessions->links);
     pool_deinit(&sessions->pool);
 }
@@ -74,6 +78,15 @@ static void side_deinit(struct side *side, bool whole)
     ring_socket_close(side->fd);
 }
 
+/* One that was never counted is ended for that reason, and others for others. */
+static void leave_guests(const struct session *session)
+{
+    if (session->reason == REASON_GUEST_FULL)
+        return;
+    guest_use_leave(session->opening->source);
+    guest_use_leave(session->opening->target);
+}
+
 static void session_release(struct session *session)
 {
     struct sessions *sessions = session->sessions;
@@ -88,6 +101,8 @@ static void session_release(struct session *session)
     *session->link = session->next;
     if (session->next)
         session->next->link = session->link;
+    leave_guests(session);
+    opening_unref(session->opening);
     slab_give(&sessions->slab, session);
     sessions->events->released(sessions->owner);
 }
@@ -141,6 +156,21 @@ static void dial_over(struct session *session)
     session->dial = NULL;
 }
 
+static void greeting_over(struct session *session)
+{
+    slab_give(&session->sessions->greetings, session->greeting);
+    session->greeting = NULL;
+    session->greets = false;
+}
+
+static void stop_connecting(struct session *session)
+{
+    if (session->greets && greeting_stop(session->greeting))
+        greeting_over(session);
+    else if (!session->greets && session->dial && dial_stop(session->dial))
+        dial_over(session);
+}
+
 void session_stop(struct session *session, enum reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
@@ -148,13 +178,12 @@ void session_stop(struct session *session, enum reason reason, int error)
     if (session->state == SESSION_STOPPING)
         return;
     session->reason = (uint8_t)reason;
-    session->error = error;
+    session->error = (int16_t)error;
     sessions->events->ended(sessions->owner, session);
     session->state = SESSION_STOPPING;
     ring_timer_disarm(sessions->ring, &session->timer);
     ring_timer_disarm(sessions->ring, &session->retry);
-    if (session->dial && dial_stop(session->dial))
-        dial_over(session);
+    stop_connecting(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         side_cancel(session, &session->sides[i]);
     session_join(session);
@@ -166,6 +195,18 @@ void sessions_stop_all(struct sessions *sessions, enum reason reason)
     for (struct session *session = sessions->first; session; session = next) {
         next = session->next;
         session_stop(session, reason, 0);
+    }
+}
+
+void sessions_stop_guest(struct sessions *sessions, const struct guest_use *guest,
+                         enum reason reason)
+{
+    struct session *next;
+    for (struct session *session = sessions->first; session; session = next) {
+        next = session->next;
+        bool is_its = session->opening->source == guest || session->opening->target == guest;
+        if (is_its && session->state == SESSION_RELAYING)
+            session_stop(session, reason, 0);
     }
 }
 
@@ -199,8 +240,10 @@ static bool has_left(const struct session *session, const struct side *side, int
 {
     char byte;
 
-    return session->state == SESSION_CONNECTING && session->route->wait_ns > 0 &&
-           events & POLLHUP && ring_socket_receive_now(side->fd, &byte, 1, MSG_PEEK) <= 0;
+    if (session->state != SESSION_CONNECTING || !(events & POLLHUP))
+        return false;
+    bool waits = session->opening->route->wait_ns > 0 || (session->dial && session->dial->line);
+    return waits && ring_socket_receive_now(side->fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
 /* Nothing is received from this side now, so nothing else tells of its reset. A hang-up alone is no
@@ -308,9 +351,9 @@ void session_retry(struct session *session, int error)
 
 static void discarded_enough(struct ring_timer *timer);
 
-static uint64_t delivered(const struct session *session)
+static uint32_t delivered(const struct session *session)
 {
-    return session->lanes[0].bytes + session->lanes[1].bytes;
+    return (uint32_t)(session->lanes[0].bytes + session->lanes[1].bytes);
 }
 
 static void discard_for_a_while(struct session *session)
@@ -325,7 +368,7 @@ static void discarded_enough(struct ring_timer *timer)
     struct session *session = session_of_timer(timer);
     bool reset = session->sides[SIDE_INITIATOR].error || session->sides[SIDE_TARGET].error;
 
-    if (!reset && delivered(session) > session->delivered)
+    if (!reset && delivered(session) != session->delivered)
         discard_for_a_while(session);
     else
         finish(session);
@@ -344,10 +387,34 @@ void session_lane_changed(struct session *session, struct lane *lane)
         probe(session, &session->sides[lane->source]);
 }
 
+/* What the guest runs on is learned from the first connection with it. */
+static bool holds_half_close(const struct guest *guest, struct guest_use *use, int fd)
+{
+    if (!guest)
+        return false;
+    enum guest_vmm vmm = vmm_find(guest, fd);
+    if (use)
+        atomic_store(&use->vmm, vmm);
+    return vmm_holds_half_close(guest, vmm);
+}
+
+/* What the initiator of a `mux:` listener waits for. The connection is new: so few bytes have room
+ * in it. */
+static bool confirm(struct session *session)
+{
+    char answer[VSOCK_MUX_REPLY_BYTES_MAX];
+    int length = snprintf(answer, sizeof(answer), "OK %" PRIu32 "\n", session->port);
+
+    return session->opening->listen->written.kind != ENDPOINT_MUX ||
+           ring_socket_send_now(session->sides[SIDE_INITIATOR].fd, answer, (size_t)length) ==
+               length;
+}
+
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
                    int error)
 {
     struct session *session = dial->options.owner;
+    const struct opening *opening = session->opening;
     struct side *target = &session->sides[SIDE_TARGET];
 
     dial_over(session);
@@ -362,9 +429,13 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     target->fd = fd;
     target->fd_write = fd;
     target->transport = (uint8_t)transport;
-    target->holds_half_close = vmm_holds_half_close(session->route->guest, fd);
+    target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
     session->state = SESSION_RELAYING;
     ring_timer_disarm(session->sessions->ring, &session->timer);
+    if (!confirm(session)) {
+        session_stop(session, REASON_INITIATOR_LEFT, 0);
+        return;
+    }
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         lane_start(&session->lanes[i]);
 }
@@ -384,49 +455,28 @@ static void link_first(struct sessions *sessions, struct session *session)
     sessions->first = session;
 }
 
-static struct session *session_take(struct sessions *sessions)
+/* Takes a slot for what the session does first. */
+static bool take_beginning(struct session *session)
 {
-    struct session *session = slab_take(&sessions->slab);
+    struct sessions *sessions = session->sessions;
 
-    if (!session)
-        return NULL;
-    session->dial = slab_take(&sessions->dials);
-    if (!session->dial) {
-        slab_give(&sessions->slab, session);
-        return NULL;
-    }
-    return session;
+    session->greets = session->opening->listen->written.kind == ENDPOINT_MUX;
+    if (session->greets)
+        session->greeting = slab_take(&sessions->greetings);
+    else
+        session->dial = slab_take(&sessions->dials);
+    return session->dial;
 }
 
-int sessions_start(struct sessions *sessions, const struct arrival *arrival)
+static void connect_target(struct session *session)
 {
-    const struct route *route = arrival->route;
-    struct session *session = session_take(sessions);
-    if (!session) {
-        ring_socket_reset(arrival->fd);
-        if (arrival->fd_write != arrival->fd)
-            ring_socket_close(arrival->fd_write);
-        return sessions->slab.used == sessions->slab.max ? -EAGAIN : -ENOMEM;
-    }
-    session->sessions = sessions;
-    session->route = route;
-    session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
-    session->state = SESSION_CONNECTING;
-    for (unsigned i = 0; i < SIDE_COUNT; i++) {
-        session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
-        session->lanes[i].source = (uint8_t)i;
-    }
-    struct side *initiator = &session->sides[SIDE_INITIATOR];
-    initiator->fd = arrival->fd;
-    initiator->fd_write = arrival->fd_write;
-    initiator->transport = (uint8_t)arrival->transport;
-    initiator->holds_half_close = vmm_holds_half_close(arrival->guest, arrival->fd);
-    link_first(sessions, session);
-    set_timer(session, SESSION_PATIENCE_NS, patience_over);
-
+    struct sessions *sessions = session->sessions;
+    const struct route *route = session->opening->route;
     unsigned wait_max = route->wait_max / sessions->shares;
     struct dial_options options = {
         .target = &route->target_resolved,
+        .port = session->port,
+        .guest = session->opening->target,
         .timeout_ns = route->connect_timeout_ns,
         .keepalive_ns = route->keepalive_ns,
         .owner = session,
@@ -435,6 +485,103 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
         .wait_max = wait_max > 0 ? wait_max : 1,
         .lines = &sessions->lines,
     };
+
+    session->state = SESSION_CONNECTING;
+    set_timer(session, SESSION_PATIENCE_NS, patience_over);
     dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
+}
+
+static bool is_allowed(const struct route *route, uint32_t port)
+{
+    for (size_t i = 0; i < route->port_range_count; i++)
+        if (port >= route->ports[i].first && port <= route->ports[i].last)
+            return true;
+    return route->port_range_count == 0;
+}
+
+static void greeted(struct greeting *greeting, uint32_t port, enum reason reason, int error)
+{
+    struct session *session = greeting->owner;
+
+    greeting_over(session);
+    if (session->state == SESSION_STOPPING) {
+        session_join(session);
+        return;
+    }
+    session->port = port;
+    if (reason == REASON_NONE && !is_allowed(session->opening->route, port))
+        reason = REASON_PORT_DENIED;
+    if (reason != REASON_NONE) {
+        session_stop(session, reason, error);
+        return;
+    }
+    session->dial = slab_take(&session->sessions->dials);
+    if (session->dial)
+        connect_target(session);
+    else
+        session_stop(session, REASON_NO_MEMORY, -ENOMEM);
+}
+
+static bool enter_guests(const struct opening *opening)
+{
+    if (!guest_use_enter(opening->source, opening->listen->guest))
+        return false;
+    if (guest_use_enter(opening->target, opening->route->guest))
+        return true;
+    guest_use_leave(opening->source);
+    return false;
+}
+
+static void begin(struct session *session)
+{
+    const struct opening *opening = session->opening;
+    struct side *initiator = &session->sides[SIDE_INITIATOR];
+
+    initiator->holds_half_close =
+        holds_half_close(opening->listen->guest, opening->source, initiator->fd);
+    if (!enter_guests(opening)) {
+        session_stop(session, REASON_GUEST_FULL, 0);
+    } else if (session->greets) {
+        session->state = SESSION_GREETING;
+        greeting_start(session->greeting, session->sessions->ring, initiator->fd,
+                       opening->route->connect_timeout_ns, greeted, session);
+    } else {
+        connect_target(session);
+    }
+}
+
+static int refuse(const struct sessions *sessions, const struct arrival *arrival)
+{
+    ring_socket_reset(arrival->fd);
+    if (arrival->fd_write != arrival->fd)
+        ring_socket_close(arrival->fd_write);
+    return sessions->slab.used == sessions->slab.max ? -EAGAIN : -ENOMEM;
+}
+
+int sessions_start(struct sessions *sessions, const struct arrival *arrival)
+{
+    struct session *session = slab_take(&sessions->slab);
+
+    if (!session)
+        return refuse(sessions, arrival);
+    session->sessions = sessions;
+    session->opening = arrival->opening;
+    if (!take_beginning(session)) {
+        slab_give(&sessions->slab, session);
+        return refuse(sessions, arrival);
+    }
+    opening_ref(session->opening);
+    session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
+    session->port = arrival->opening->listen->target_port;
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
+        session->lanes[i].source = (uint8_t)i;
+    }
+    struct side *initiator = &session->sides[SIDE_INITIATOR];
+    initiator->fd = arrival->fd;
+    initiator->fd_write = arrival->fd_write;
+    initiator->transport = (uint8_t)arrival->transport;
+    link_first(sessions, session);
+    begin(session);
     return 0;
 }

@@ -1,19 +1,22 @@
 /* Sessions: one accepted connection each, its connection to the target, and the two lanes between
  * them.
  *
- *             CONNECTING ----------> RELAYING
- *                 |   target connected   |
- *                 | stop(reason)         | both lanes ended, or stop(reason)
- *                 v                      v
- *              STOPPING <----------------+
- *                 | nothing in flight: release
- *                 v
- *               (free)
+ *   GREETING ---> CONNECTING ----------> RELAYING
+ *       |  port named   |   target connected   |
+ *       | stop(reason)  | stop(reason)         | both lanes ended, or stop(reason)
+ *       |               v                      v
+ *       +--------> STOPPING <------------------+
+ *                       | nothing in flight: release
+ *                       v
+ *                     (free)
  *
  *   state       descriptors      in flight                        may follow
+ *   GREETING    initiator        greeting's                       CONNECTING, STOPPING
  *   CONNECTING  initiator        dial's, watch of the initiator   RELAYING, STOPPING
  *   RELAYING    both             lanes', watches                  STOPPING
  *   STOPPING    those there are  cancelled ones and cancels       (free)
+ *
+ * GREETING: of `mux:` listeners, whose initiators name the port to connect to.
  *
  * End-of-file lives on lanes:
  *
@@ -36,6 +39,8 @@
 #include "config/config.h"
 #include "proxy/chain.h"
 #include "proxy/dial.h"
+#include "proxy/greeting.h"
+#include "proxy/opening.h"
 #include "proxy/pool.h"
 #include "proxy/reason.h"
 #include "proxy/resolver.h"
@@ -49,6 +54,7 @@ struct session;
 
 enum session_state {
     SESSION_FREE,
+    SESSION_GREETING,
     SESSION_CONNECTING,
     SESSION_RELAYING,
     SESSION_STOPPING,
@@ -102,24 +108,29 @@ struct session {
     struct sessions *sessions;
     struct session *next;
     struct session **link;
-    const struct route *route;
+    struct opening *opening;
     uint64_t number;
     uint8_t state;
     uint8_t reason;
-    uint16_t retries; /* in a row, of what memory or buffers were lacking for */
-    int error;
-    struct dial *dial; /* while CONNECTING, and until it is at rest; else NULL */
+    uint8_t retries; /* in a row, of what memory or buffers were lacking for */
+    bool greets;     /* of `greeting` and `dial`, it is the greeting that is there */
+    int16_t error;
+    uint16_t idle; /* looks in a row that saw no byte relayed */
+    union {        /* while GREETING or CONNECTING, and until it is at rest; else NULL */
+        struct greeting *greeting;
+        struct dial *dial;
+    };
     struct ring_timer timer;
     struct ring_timer retry; /* the next one */
-    uint64_t delivered;      /* by both lanes, when discarding was last looked at */
+    uint32_t port;           /* of the target, where it has one */
+    uint32_t delivered;      /* by both lanes, when discarding or idleness was last looked at */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };
 
 /* An accepted connection. */
 struct arrival {
-    const struct route *route;
-    const struct guest *guest; /* that it comes from; NULL: none is known */
+    struct opening *opening;
     int fd;
     int fd_write; /* standard output beside standard input; else equal to fd */
     enum transport transport;
@@ -157,6 +168,10 @@ struct sessions {
     struct dial_lines lines; /* of dials that wait for guests */
     unsigned shares;         /* as many have their part of each bound: workers */
     struct slab dials;       /* of those that are connecting: a session that relays holds none */
+    struct slab greetings;   /* of those that are greeting */
+    struct ring_timer sweep; /* for idle sessions */
+    uint64_t sweep_ns;       /* its period; 0: none is needed */
+    uint64_t sweeps;
     struct sessions_totals totals;
     struct lane_limits limits;
     struct chain_links links;
@@ -182,15 +197,23 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
 /* Other limits than LANE_LIMITS (proxy/lane.h); before the first session starts. */
 void sessions_limit(struct sessions *sessions, const struct lane_limits *limits);
 
+/* Sessions of this route may start: idle ones are looked for as often as it wants. */
+void sessions_attend(struct sessions *sessions, const struct route *route);
+
 /* No session may be left. */
 void sessions_deinit(struct sessions *sessions);
 
-/* Starts a session for an accepted connection; owns its descriptors from here on, whatever happens.
- * -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event. */
+/* Starts a session for an accepted connection; owns its descriptors from here on, whatever happens;
+ * takes a reference to its opening. -EAGAIN: all slots are taken; -ENOMEM. Neither tells an event.
+ * One that its guest has no room for ends at once. */
 int sessions_start(struct sessions *sessions, const struct arrival *arrival);
 
 /* Ends every session. */
 void sessions_stop_all(struct sessions *sessions, enum reason reason);
+
+/* Ends those that relay to or from a guest. */
+void sessions_stop_guest(struct sessions *sessions, const struct guest_use *guest,
+                         enum reason reason);
 
 /* For lanes. Ends the session; it may be gone on return. Any number of times: the first reason
  * stays. */

@@ -28,10 +28,12 @@ void session_log_end(const struct session *session)
     if (reason_whole(session->reason))
         return;
     format_initiator(session, initiator);
-    endpoint_format(&session->route->target_resolved, target);
+    struct endpoint endpoint = session->opening->route->target_resolved;
+    endpoint.port = session->port;
+    endpoint_format(&endpoint, target);
     log_line("route %s session %" PRIu64 ": ended: %s: %s (%s); from %s to %s, %" PRIu64
              " bytes there, %" PRIu64 " back",
-             session->route->name, session->number, reason_token(session->reason),
+             session->opening->route->name, session->number, reason_token(session->reason),
              reason_text(session->reason), reason_detail(session->reason, session->error),
              initiator, target, session->lanes[SIDE_INITIATOR].bytes,
              session->lanes[SIDE_TARGET].bytes);

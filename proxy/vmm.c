@@ -27,23 +27,35 @@ static void peer_name(int fd, char name[static NAME_BYTES])
     name[strcspn(name, "\n")] = '\0';
 }
 
-static bool is_firecracker(const struct guest *guest, int fd)
+enum guest_vmm vmm_find(const struct guest *guest, int fd)
 {
     char name[NAME_BYTES];
 
     if (guest->vmm != GUEST_VMM_AUTO || guest->address.kind != ENDPOINT_VSOCK_MUX)
-        return guest->vmm == GUEST_VMM_FIRECRACKER;
+        return guest->vmm;
     peer_name(fd, name);
-    return strcmp(name, "firecracker") == 0;
+    if (strcmp(name, "firecracker") == 0)
+        return GUEST_VMM_FIRECRACKER;
+    if (strcmp(name, "cloud-hyperviso") == 0) /* as many letters as a process has */
+        return GUEST_VMM_CLOUD_HYPERVISOR;
+    return GUEST_VMM_AUTO;
 }
 
-bool vmm_holds_half_close(const struct guest *guest, int fd)
+bool vmm_holds_half_close(const struct guest *guest, enum guest_vmm vmm)
 {
-    if (!guest)
-        return false;
     switch (guest->half_close) {
     case GUEST_HALF_CLOSE_PASS: return false;
     case GUEST_HALF_CLOSE_HOLD: return true;
-    default: return is_firecracker(guest, fd);
+    default: return vmm == GUEST_VMM_FIRECRACKER;
     }
+}
+
+unsigned vmm_sessions_max(const struct guest *guest, enum guest_vmm found)
+{
+    enum guest_vmm vmm = guest->vmm == GUEST_VMM_AUTO ? found : guest->vmm;
+
+    if (guest->sessions_max != GUEST_SESSIONS_AUTO)
+        return guest->sessions_max ? guest->sessions_max : UINT32_MAX;
+    return vmm == GUEST_VMM_FIRECRACKER || vmm == GUEST_VMM_CLOUD_HYPERVISOR ? VMM_SESSIONS_MAX
+                                                                             : UINT32_MAX;
 }

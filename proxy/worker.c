@@ -11,6 +11,12 @@
 #include <poll.h>
 #include <stdlib.h>
 
+static void resume_listeners(struct worker *worker)
+{
+    for (struct listener *listener = worker->listeners; listener; listener = listener->next)
+        listener_resume(listener);
+}
+
 /* Listeners stop accepting when there is no room left; those that lack descriptors try again by
  * themselves. */
 static void released(void *owner)
@@ -19,8 +25,7 @@ static void released(void *owner)
 
     if (atomic_fetch_sub(&worker->load, 1) != worker->sessions_max)
         return;
-    for (size_t i = 0; i < worker->listener_count; i++)
-        listener_resume(&worker->listeners[i]);
+    resume_listeners(worker);
 }
 
 static void ended(void *owner, const struct session *session)
@@ -42,7 +47,7 @@ static void begin_session(struct worker *worker, const struct arrival *arrival)
         return;
     atomic_fetch_sub(&worker->load, 1);
     log_line("route %s: a connection was refused: no room for another session",
-             arrival->route->name);
+             arrival->opening->route->name);
 }
 
 bool worker_reserve(struct worker *worker)
@@ -87,8 +92,7 @@ static void obey(struct worker *worker, enum mailbox_order order)
 {
     if (order == MAILBOX_ACCEPT && worker->state == WORKER_WAITING) {
         worker->state = WORKER_RUNNING;
-        for (size_t i = 0; i < worker->listener_count; i++)
-            listener_resume(&worker->listeners[i]);
+        resume_listeners(worker);
     }
     if (order >= MAILBOX_DRAIN && worker->state <= WORKER_RUNNING)
         worker->state = WORKER_DRAINING;
@@ -96,6 +100,93 @@ static void obey(struct worker *worker, enum mailbox_order order)
         worker->state = WORKER_ENDING;
         sessions_stop_all(&worker->sessions, REASON_DRAIN_TIMEOUT);
     }
+}
+
+/* Takes what the change holds. */
+static void listen_on(struct worker *worker, struct mailbox_change *change)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    struct listener_options options = {
+        .ring = worker->ring,
+        .opening = change->opening,
+        .bound = change->bound,
+        .accepted = accepted,
+        .room = room,
+        .owner = worker,
+    };
+
+    if (!listener || worker->state > WORKER_RUNNING) {
+        if (!listener)
+            log_line("route %s: cannot listen: out of memory", change->opening->route->name);
+        free(listener);
+        mailbox_change_drop(change);
+        return;
+    }
+    listener_init(listener, &options);
+    listener->next = worker->listeners;
+    worker->listeners = listener;
+    sessions_attend(&worker->sessions, change->opening->route);
+    if (worker->state == WORKER_RUNNING)
+        listener_resume(listener);
+}
+
+/* The listeners of an opening are to go; NULL: all. */
+static void close_listeners(struct worker *worker, const struct opening *opening)
+{
+    struct listener **link = &worker->listeners;
+
+    while (*link) {
+        struct listener *listener = *link;
+        if (opening && listener->opening != opening) {
+            link = &listener->next;
+            continue;
+        }
+        *link = listener->next;
+        listener->next = worker->closing;
+        worker->closing = listener;
+    }
+}
+
+/* Whether those that were to go have gone. */
+static bool listeners_closed(struct worker *worker)
+{
+    struct listener **link = &worker->closing;
+
+    while (*link) {
+        struct listener *listener = *link;
+        if (!listener_stop(listener)) {
+            link = &listener->next;
+            continue;
+        }
+        *link = listener->next;
+        free(listener);
+    }
+    return !worker->closing;
+}
+
+static void change(struct worker *worker, struct mailbox_change *change)
+{
+    switch (change->kind) {
+    case MAILBOX_OPEN: listen_on(worker, change); break;
+    case MAILBOX_CLOSE:
+        close_listeners(worker, change->opening);
+        mailbox_change_drop(change);
+        break;
+    case MAILBOX_END_GUEST:
+        sessions_stop_guest(&worker->sessions, change->guest, REASON_GUEST_FROZEN);
+        mailbox_change_drop(change);
+        break;
+    }
+}
+
+static void take_changes(struct worker *worker)
+{
+    size_t count;
+    struct mailbox_change *changes = mailbox_take_changes(&worker->mailbox, &count);
+
+    for (size_t i = 0; i < count; i++)
+        change(worker, &changes[i]);
+    free(changes);
 }
 
 static void mail_came(struct ring_op *op, int result, unsigned flags)
@@ -106,8 +197,11 @@ static void mail_came(struct ring_op *op, int result, unsigned flags)
 
     if (result == -ECANCELED)
         return;
-    while (mailbox_take(&worker->mailbox, &arrival, &order))
+    while (mailbox_take(&worker->mailbox, &arrival, &order)) {
         begin_session(worker, &arrival);
+        opening_unref(arrival.opening);
+    }
+    take_changes(worker);
     obey(worker, order);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
 }
@@ -120,44 +214,19 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     worker->refused = error < 0;
     if (error < 0)
         return error;
-    worker->listeners = calloc(options->listener_max, sizeof(struct listener));
-    error = worker->listeners ? resolver_new(&worker->resolver, worker->ring) : -ENOMEM;
+    error = resolver_new(&worker->resolver, worker->ring);
     if (error < 0) {
-        free(worker->listeners);
         ring_free(worker->ring);
         worker->ring = NULL;
         return error;
     }
     sessions_init(&worker->sessions, worker->ring, worker->resolver,
-                  options->sessions_max + options->listener_max, &events, worker);
+                  options->sessions_max + options->listeners_expected, &events, worker);
     worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
     return 0;
-}
-
-void worker_listen(struct worker *worker, const struct route *route,
-                   const struct route_listen *listen, const struct bound *bound)
-{
-    struct listener_options options = {
-        .ring = worker->ring,
-        .route = route,
-        .listen = listen,
-        .bound = *bound,
-        .accepted = accepted,
-        .room = room,
-        .owner = worker,
-    };
-    listener_init(&worker->listeners[worker->listener_count++], &options);
-}
-
-static bool listeners_stopped(struct worker *worker)
-{
-    bool stopped = true;
-    for (size_t i = 0; i < worker->listener_count; i++)
-        stopped = listener_stop(&worker->listeners[i]) && stopped;
-    return stopped;
 }
 
 static void cancelled(struct ring_op *op, int result, unsigned flags)
@@ -176,9 +245,11 @@ static bool mail_stopped(struct worker *worker)
  * with the mailbox. */
 static bool at_rest(struct worker *worker)
 {
+    if (worker->state > WORKER_RUNNING)
+        close_listeners(worker, NULL);
+    bool stopped = listeners_closed(worker);
     if (worker->state <= WORKER_RUNNING)
         return false;
-    bool stopped = listeners_stopped(worker);
     if (stopped && !worker->deaf) {
         worker->deaf = true;
         workers_deaf(worker);
@@ -208,5 +279,4 @@ void worker_deinit(struct worker *worker)
     sessions_deinit(&worker->sessions);
     resolver_free(worker->resolver);
     ring_free(worker->ring);
-    free(worker->listeners);
 }

@@ -37,7 +37,7 @@ struct worker {
     struct resolver *resolver;
     struct sessions sessions;
     struct listener *listeners; /* bound, and running once the worker is */
-    size_t listener_count;
+    struct listener *closing;   /* those that are to go */
     enum worker_state state;
     struct ring_op mail;
     struct ring_op cancel;
@@ -55,16 +55,12 @@ struct worker_options {
     struct ring_options ring;
     size_t sessions_max;
     unsigned pipes_max;
-    size_t listener_max;
+    size_t listeners_expected; /* each may have accepted one when the last room was taken */
 };
 
 /* Called by the worker's own thread, all of them but worker_reserve(). 0 or negative errno: of the
  * ring where worker->refused. */
 int worker_init(struct worker *worker, const struct worker_options *options);
-
-/* Accepts from *bound, its own from here on, once it runs; at most listener_max times. */
-void worker_listen(struct worker *worker, const struct route *route,
-                   const struct route_listen *listen, const struct bound *bound);
 
 /* Turns until ordered to end, or to drain and no session is left. Negative errno: the ring broke.
  */

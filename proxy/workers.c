@@ -41,21 +41,6 @@ static size_t sessions_max_of(const struct workers *workers, const struct worker
     return all / workers->options.count + (index < all % workers->options.count ? 1 : 0);
 }
 
-/* A socket of its own for each: who stops accepting closes it, whatever the others do. */
-static int listen_on_all(struct worker *worker, const struct openings *openings)
-{
-    for (size_t i = 0; i < openings->count; i++) {
-        const struct opening *opening = &openings->at[i];
-        struct bound bound = opening->bound;
-        bound.path[0] = '\0';
-        bound.fd = fcntl(bound.fd, F_DUPFD_CLOEXEC, 0);
-        if (bound.fd < 0)
-            return -errno;
-        worker_listen(worker, opening->route, opening->listen, &bound);
-    }
-    return 0;
-}
-
 static int start(struct worker_thread *thread)
 {
     struct workers *workers = thread->worker.workers;
@@ -68,7 +53,7 @@ static int start(struct worker_thread *thread)
                  .buffer_bytes = LANE_BUFFER_BYTES},
         .sessions_max = sessions_max,
         .pipes_max = workers->options.descriptors.pipes,
-        .listener_max = workers->options.openings->count,
+        .listeners_expected = workers->options.listeners_expected,
     };
 
     return worker_init(&thread->worker, &options);
@@ -98,8 +83,7 @@ static void *run(void *argument)
     int error = start(thread);
 
     if (error == 0) {
-        int failed = listen_on_all(&thread->worker, thread->worker.workers->options.openings);
-        tell(thread, &thread->started, failed);
+        tell(thread, &thread->started, 0);
         error = worker_run(&thread->worker);
         if (error == 0)
             worker_deinit(&thread->worker);
@@ -171,6 +155,63 @@ int workers_start(struct workers **ret, const struct workers_options *options, b
     workers_command(workers, MAILBOX_END);
     workers_free(workers, &none);
     return error;
+}
+
+/* A socket of its own for each: who stops accepting closes it, whatever the others do. */
+static int open_one(struct worker *worker, struct opening *opening, const struct bound *bound)
+{
+    struct mailbox_change change = {
+        .kind = MAILBOX_OPEN,
+        .opening = opening_ref(opening),
+        .bound = *bound,
+    };
+
+    change.bound.path[0] = '\0';
+    change.bound.fd = fcntl(bound->fd, F_DUPFD_CLOEXEC, 0);
+    int error = change.bound.fd < 0 ? -errno : 0;
+    if (error == 0 && mailbox_change(&worker->mailbox, &change))
+        return 0;
+    if (error < 0)
+        opening_unref(opening);
+    else
+        mailbox_change_drop(&change);
+    return error < 0 ? error : -ENOMEM;
+}
+
+int workers_open(struct workers *workers, struct opening *opening, const struct bound *bound)
+{
+    for (unsigned i = 0; i < workers->count; i++) {
+        int error = open_one(&workers->threads[i].worker, opening, bound);
+        if (error < 0) {
+            workers_close(workers, opening);
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void tell_all(struct workers *workers, enum mailbox_change_kind kind,
+                     struct opening *opening, struct guest_use *guest)
+{
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct mailbox_change change = {
+            .kind = kind,
+            .opening = opening ? opening_ref(opening) : NULL,
+            .guest = guest ? guest_use_ref(guest) : NULL,
+        };
+        if (!mailbox_change(&workers->threads[i].worker.mailbox, &change))
+            mailbox_change_drop(&change);
+    }
+}
+
+void workers_close(struct workers *workers, struct opening *opening)
+{
+    tell_all(workers, MAILBOX_CLOSE, opening, NULL);
+}
+
+void workers_end_guest(struct workers *workers, struct guest_use *guest)
+{
+    tell_all(workers, MAILBOX_END_GUEST, NULL, guest);
 }
 
 int workers_ended_event(const struct workers *workers)

@@ -9,27 +9,25 @@
 #include "proxy/descriptors.h"
 #include "proxy/worker.h"
 
-/* A bound socket of a route. */
-struct opening {
-    const struct route *route;
-    const struct route_listen *listen;
-    struct bound bound;
-};
-
-struct openings {
-    struct opening *at;
-    size_t count;
-};
-
 struct workers_options {
     unsigned count;
     struct descriptors_share descriptors;
-    const struct openings *openings; /* stay the caller's: each worker has descriptors of its own */
+    size_t listeners_expected; /* of each */
 };
 
-/* 0: all are there, and accept once they are ordered to. Else negative errno, none is, and
+/* 0: all are there, and turn once they are ordered to. Else negative errno, none is, and
  * *ret_refused tells whether it was a ring that could not be had. */
 int workers_start(struct workers **ret, const struct workers_options *options, bool *ret_refused);
+
+/* All accept from a socket, or will once they turn, each by a descriptor of its own: *bound stays
+ * the caller's. 0, or a negative errno, and none does. */
+int workers_open(struct workers *workers, struct opening *opening, const struct bound *bound);
+
+/* They do no longer, some time soon. */
+void workers_close(struct workers *workers, struct opening *opening);
+
+/* The sessions of a guest end. */
+void workers_end_guest(struct workers *workers, struct guest_use *guest);
 
 /* Becomes readable whenever one has ended. */
 int workers_ended_event(const struct workers *workers);

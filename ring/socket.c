@@ -16,6 +16,11 @@ int ring_socket_set(int fd, int level, int name, const void *value, socklen_t le
     return setsockopt(fd, level, name, value, length) < 0 ? -errno : 0;
 }
 
+int ring_socket_get(int fd, int level, int name, void *value, socklen_t length)
+{
+    return getsockopt(fd, level, name, value, &length) < 0 ? -errno : 0;
+}
+
 int ring_socket_shutdown_write(int fd)
 {
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;

@@ -16,6 +16,9 @@ int ring_socket_open(int domain, int type);
 /* setsockopt(2). */
 int ring_socket_set(int fd, int level, int name, const void *value, socklen_t length);
 
+/* getsockopt(2). */
+int ring_socket_get(int fd, int level, int name, void *value, socklen_t length);
+
 /* shutdown(2) of the writing side. -ENOTCONN, -EPIPE: the other end is gone. */
 int ring_socket_shutdown_write(int fd);
 

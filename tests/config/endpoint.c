@@ -349,7 +349,7 @@ Test(endpoint, guesses_what_was_meant_where_the_kind_is_wrong)
          "'vsock_mux' in 'vsock_mux:/a:80' is no kind of endpoint; did you mean 'vsock-mux'?"},
         {BOTH, "http://a/",
          "'http' in 'http://a/' is no kind of endpoint; the kinds are tcp, unix, vsock, vsock-mux, "
-         "guest and fd"},
+         "guest, machine, mux and fd"},
         {BOTH, "\"tcp:a:80\"",
          "'\"tcp:a:80\"' begins with a quotation mark; remove the quotation marks"},
         {BOTH, " tcp:a:80", "' tcp' in ' tcp:a:80' is no kind of endpoint; did you mean 'tcp'?"},

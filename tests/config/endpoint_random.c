@@ -69,13 +69,17 @@ static struct endpoint random_endpoint(struct random *random, enum endpoint_role
     struct endpoint endpoint = {.fd = -1};
     char *name = endpoint.name;
 
-    endpoint.kind = (enum endpoint_kind)random_below(random, role == ENDPOINT_LISTEN ? 6 : 5);
+    do {
+        endpoint.kind = (enum endpoint_kind)random_below(random, ENDPOINT_MUX + 1);
+    } while (role == ENDPOINT_LISTEN ? endpoint.kind == ENDPOINT_MACHINE
+                                     : endpoint.kind >= ENDPOINT_FD);
     switch (endpoint.kind) {
     case ENDPOINT_TCP:
         random_host(random, role, name);
         endpoint.port = random_port(random, role, 65535);
         break;
     case ENDPOINT_UNIX:
+    case ENDPOINT_MUX:
         strcpy(name, random_below(random, 2) ? "/" : "@");
         random_letters(random, path_letters, name + 1, random_below(random, 106));
         strcat(name, "x");
@@ -93,6 +97,7 @@ static struct endpoint random_endpoint(struct random *random, enum endpoint_role
         endpoint.port = random_port(random, ENDPOINT_TARGET, VSOCK_PORT_ANY - 1);
         break;
     case ENDPOINT_GUEST:
+    case ENDPOINT_MACHINE:
         random_letters(random, name_letters, name, 1 + random_below(random, 48));
         endpoint.port = random_port(random, role, VSOCK_PORT_ANY - 1);
         break;

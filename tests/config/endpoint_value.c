@@ -53,11 +53,12 @@ Test(endpoint_value, prints_guests_with_what_they_stand_for)
     struct endpoint vsock = listen_of("vsock:3:80");
     char text[ENDPOINT_PAIR_TEXT_BYTES];
 
-    cr_expect_eq(endpoint_pair_format(&guest, &vsock, text), strlen("guest:web1:80 (vsock:3:80)"));
+    cr_expect_eq(endpoint_pair_format(&guest, &vsock, 1, text),
+                 strlen("guest:web1:80 (vsock:3:80)"));
     cr_expect_str_eq(text, "guest:web1:80 (vsock:3:80)");
-    endpoint_pair_format(&guest, &guest, text);
+    endpoint_pair_format(&guest, &guest, 1, text);
     cr_expect_str_eq(text, "guest:web1:80");
-    endpoint_pair_format(&vsock, &vsock, text);
+    endpoint_pair_format(&vsock, &vsock, 1, text);
     cr_expect_str_eq(text, "vsock:3:80");
 }
 

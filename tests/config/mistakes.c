@@ -97,7 +97,7 @@ Test(mistakes, lines)
                                                                                           ";'\n"},
         {"[global]\nwork\x1b[2Jers = 1\n",
          AT(2) "unknown key 'work?[2Jers'; the keys of [global] are workers, max-sessions, "
-               "drain-timeout and connect-timeout\n"},
+               "drain-timeout, connect-timeout and admin-socket\n"},
     };
 
     expect_mistakes(cases, COUNT_OF(cases));
@@ -221,14 +221,15 @@ Test(mistakes, keys)
          AT(2) "unknown key 'conect-timeout'; did you mean 'connect-timeout'?\n"},
         {"[global]\nWorkers = 1\n", AT(2) "unknown key 'Workers'; did you mean 'workers'?\n"},
         {"[global]\nfoo = 1\n  bar\n", AT(2) "unknown key 'foo'; the keys of [global] are "
-                                             "workers, max-sessions, drain-timeout "
-                                             "and connect-timeout\n"},
+                                             "workers, max-sessions, drain-timeout, "
+                                             "connect-timeout and admin-socket\n"},
         {GUEST "foo = 1\n",
-         AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, vmm and half-close\n"},
+         AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, machine, vmm, half-close "
+               "and max-sessions\n"},
         {ROUTE "foo = 1\n",
          AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
-               "target, connect-timeout, "
-               "wait-for-guest, wait-for, wait-max, keepalive, backlog, mode, owner and lane\n"},
+               "target, ports, connect-timeout, wait-for-guest, wait-for, wait-max, idle-timeout, "
+               "dead-guest-probe, keepalive, backlog, mode, owner and lane\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -449,12 +450,15 @@ Test(mistakes, values_of_routes)
         {"[route a]\nlisten = unix:/a\ntarget = tcp:b:1\nowner = vsluice-nobody-x\n",
          AT(4) "'vsluice-nobody-x' is no user of this system; name one that exists\n"},
         {ROUTE "mode = 0600\nowner = root\n",
-         AT(4) "'mode' is for listeners with a path, unix:/PATH or vsock-mux:/PATH:PORT, and this "
-               "route has none; remove it\n" AT(5) "'owner' is for listeners with a path, "
-                                                   "unix:/PATH or vsock-mux:/PATH:PORT, and this "
-                                                   "route has none; remove it\n"},
+         AT(4) "'mode' is for listeners with a path, unix:/PATH, mux:/PATH or "
+               "vsock-mux:/PATH:PORT, and this "
+               "route has none; remove it\n" AT(
+                   5) "'owner' is for listeners with a path, "
+                      "unix:/PATH, mux:/PATH or vsock-mux:/PATH:PORT, and this "
+                      "route has none; remove it\n"},
         {"[route a]\nlisten = unix:@a\ntarget = tcp:b:1\nmode = 0600\n",
-         AT(4) "'mode' is for listeners with a path, unix:/PATH or vsock-mux:/PATH:PORT, and this "
+         AT(4) "'mode' is for listeners with a path, unix:/PATH, mux:/PATH or "
+               "vsock-mux:/PATH:PORT, and this "
                "route has none; remove it\n"},
         {"[route a]\nlisten = tcp:*:1 vsock-mux:/a:1\ntarget = tcp:b:1\nmode = 0600\n", ""},
     };
@@ -481,7 +485,8 @@ Test(mistakes, guests_that_are_not_there)
          AT(6) "'guest:m:123456' connects to '/" LONG100
                "_123456', of 108 bytes; the path of a Unix socket has at most 107\n"},
         {"[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\nwait-for-guest = 1m\n",
-         AT(4) "'wait-for-guest' is for a target in a guest, guest:, vsock: or vsock-mux:, and "
+         AT(4) "'wait-for-guest' is for a target in a guest, guest:, vsock:, vsock-mux: or "
+               "machine:, and "
                "this "
                "route's is none; remove it\n"},
         {"[route a]\nlisten = tcp:*:1\ntarget = vsock:3:1\nwait-for = off,bootin\n",
@@ -541,8 +546,9 @@ Test(mistakes, are_told_in_the_order_of_lines)
                 "vsock:3'\n" AT(6) "'tcp:*:1' is claimed already by 'tcp:*:1' of route "
                                    "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
                                        7) "unknown key 'foo'; the keys of [route NAME] "
-                                          "are listen, target, connect-timeout, "
-                                          "wait-for-guest, wait-for, wait-max, keepalive, backlog, "
+                                          "are listen, target, ports, connect-timeout, "
+                                          "wait-for-guest, wait-for, wait-max, idle-timeout, "
+                                          "dead-guest-probe, keepalive, backlog, "
                                           "mode, owner and lane\n" AT(
                                               10) "'x' is no value of 'workers'; give "
                                                   "it a number from 0 to 1024\n"},

@@ -17,7 +17,7 @@ static void ended(void *owner, const struct session *session)
     struct world_session *mine = NULL;
 
     for (unsigned i = 0; i < world->count; i++)
-        if (session->route == &world->session[i].route)
+        if (session->opening == &world->session[i].opening)
             mine = &world->session[i];
     if (!mine)
         fake_fail(world->fake, "a session of an unknown route ended");
@@ -108,6 +108,12 @@ struct world_session *world_add(struct world *world, enum fake_kind initiator,
         .target_kind = target,
         .target_count = 1,
     };
+    session->opening = (struct opening){
+        .references = 1,
+        .config = &session->config,
+        .route = &session->route,
+        .listen = &session->listen,
+    };
     set_target_endpoint(session);
     if (target == WORLD_MUX) {
         session->targets[0].script.mux = FAKE_MUX_OK;
@@ -133,9 +139,10 @@ static void start(struct ring_timer *timer)
     session->initiator = fake_accepted(world->fake, session->initiator_kind,
                                        &session->initiator_script, &fd, &fd_write);
     session->started_ns = fake_now_ns(world->fake);
+    session->listen.guest = session->initiator_guest;
+    session->listen.target_port = session->route.target_resolved.port;
     struct arrival arrival = {
-        .route = &session->route,
-        .guest = session->initiator_guest,
+        .opening = &session->opening,
         .fd = fd,
         .fd_write = fd_write,
         .transport = transports[session->initiator_kind],

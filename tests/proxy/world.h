@@ -22,6 +22,9 @@ struct world_session {
     struct world *world;
     unsigned number;
     struct route route;
+    struct config config; /* as if the route were of one */
+    struct route_listen listen;
+    struct opening opening;
     enum fake_kind initiator_kind;
     enum world_target target_kind;
     const struct guest *initiator_guest;

@@ -1,0 +1,124 @@
+/* Routes that stand for one of each guest: what a guest makes of them. */
+#include "config/draft.h"
+
+#include "config/name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool route_is_template(const struct route *route)
+{
+    if (endpoint_names_each(&route->target))
+        return true;
+    for (size_t i = 0; i < route->listen_count; i++) {
+        if (endpoint_names_each(&route->listens[i].written))
+            return true;
+    }
+    return false;
+}
+
+/* A copy with arrays of its own; NULL: out of memory. */
+static struct route *route_copy(struct draft *draft, const struct route *from, const char *name)
+{
+    struct route *route = draft_route_add(draft, name);
+
+    if (!route)
+        return NULL;
+    char *own_name = route->name;
+    *route = *from;
+    route->name = own_name;
+    route->listens = reallocarray(NULL, from->listen_count + 1, sizeof(*from->listens));
+    route->ports = reallocarray(NULL, from->port_range_count + 1, sizeof(*from->ports));
+    if (!route->listens || !route->ports) {
+        draft->exhausted = true;
+        return NULL;
+    }
+    memcpy(route->listens, from->listens, from->listen_count * sizeof(*from->listens));
+    if (from->port_range_count > 0)
+        memcpy(route->ports, from->ports, from->port_range_count * sizeof(*from->ports));
+    return route;
+}
+
+static bool name_guest(struct draft *draft, const struct route *route, struct endpoint *endpoint,
+                       const char *guest_name)
+{
+    struct place place = {
+        .file = route->file, .line = route->line, .argument = route->file ? NULL : route->name};
+    char text[ENDPOINT_TEXT_BYTES];
+
+    if (endpoint_name_one(endpoint, guest_name) == 0)
+        return true;
+    endpoint_format(endpoint, text);
+    draft_problem(draft, &place,
+                  "'%s' is too long for guest '%s'; the path of a Unix socket has at most %d bytes",
+                  text, guest_name, ENDPOINT_UNIX_PATH_BYTES - 1);
+    return false;
+}
+
+struct route *draft_route_of_guest(struct draft *draft, const struct route *template,
+                                   const char *guest_name)
+{
+    const struct route from = *template;
+    char name[ENDPOINT_TEXT_BYTES + NAME_BYTES_MAX + 2];
+
+    snprintf(name, sizeof(name), "%s@%s", from.name, guest_name);
+    struct route *route = route_copy(draft, &from, name);
+    if (!route)
+        return NULL;
+    bool named = name_guest(draft, &from, &route->target, guest_name);
+    route->target_resolved = route->target;
+    for (size_t i = 0; i < route->listen_count && named; i++) {
+        named = name_guest(draft, &from, &route->listens[i].written, guest_name);
+        route->listens[i].resolved = route->listens[i].written;
+    }
+    return named ? route : NULL;
+}
+
+static bool guest_add(struct draft *draft, const struct guest *each, const char *name)
+{
+    struct guest *guest = draft_guest_add(draft, name);
+
+    if (!guest)
+        return false;
+    char *own_name = guest->name;
+    *guest = *each;
+    guest->name = own_name;
+    if (endpoint_name_one(&guest->address, name) == 0)
+        return true;
+    draft_problem(draft, &(struct place){.file = each->file, .line = each->line},
+                  "the path of guest '%s' is longer than that of a Unix socket may be", name);
+    return false;
+}
+
+static bool routes_add(struct draft *draft, const struct config *parent, const char *name)
+{
+    const struct route *templates = &parent->routes[parent->route_count];
+
+    for (size_t i = 0; i < parent->template_count; i++) {
+        struct route *route = draft_route_of_guest(draft, &templates[i], name);
+        if (!route)
+            return false;
+        struct section section = {.kind = SECTION_ROUTE, .place.file = route->file};
+        section.key_lines[KEY_TARGET] = route->line;
+        draft_route_resolve(draft, &section, route);
+    }
+    return true;
+}
+
+struct config *config_of_guest(struct config *config, const char *name, struct problems *problems)
+{
+    struct config *ret = calloc(1, sizeof(*ret));
+    struct draft draft = {.config = ret, .problems = problems};
+    size_t known = problems->count;
+
+    if (!ret)
+        return NULL;
+    ret->references = 1;
+    ret->parent = config_ref(config);
+    if (guest_add(&draft, config->guest_each, name) && routes_add(&draft, config, name) &&
+        problems->count == known)
+        return ret;
+    config_free(ret);
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* The sockets that a configuration listens on, as the program itself holds them: each opening with
+ * what it is bound to. Workers accept by descriptors of their own.
+ */
+#pragma once
+
+#include "proxy/bind.h"
+#include "proxy/opening.h"
+
+struct workers;
+
+struct entrance {
+    struct opening *opening;
+    struct bound bound;
+};
+
+struct entrances {
+    struct entrance *at;
+    size_t count;
+};
+
+/* Binds every listen endpoint of every route. 0; or the exit status (sysexits.h) of the first that
+ * cannot be had: each was logged, unless `quiet`, and what could be had is there. */
+int entrances_open(struct entrances *ret, struct config *config, struct guest_uses *uses,
+                   bool quiet);
+
+/* The workers accept, or will once they turn. 0 or a negative errno. */
+int entrances_give(const struct entrances *entrances, struct workers *workers);
+
+/* One line for each. */
+void entrances_announce(const struct entrances *entrances);
+
+/* No worker accepts any more, some time soon. */
+void entrances_take_back(const struct entrances *entrances, struct workers *workers);
+
+/* Closes the sockets, and removes their files. Any number of times. */
+void entrances_close(struct entrances *entrances);

@@ -1,0 +1,214 @@
+/* A list of guests, each with a config and sockets of its own. */
+#include "proxy/guest_routes.h"
+
+#include "proxy/entrances.h"
+#include "proxy/guest_watch.h"
+#include "proxy/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GATHER_NS UINT64_C(20000000)   /* what changes within that is looked at in one go */
+#define RETRY_NS  UINT64_C(1000000000) /* sockets that could not be had, directories not watched */
+
+struct present {
+    struct present *next;
+    struct config *config;
+    struct entrances entrances;
+    bool failed; /* not all of its sockets could be had: it has none */
+};
+
+struct guest_routes {
+    struct config *config;
+    struct guest_uses *uses;
+    struct workers *workers;
+    struct guest_watch *watch;
+    struct present *first;
+    size_t failed_count;
+    bool told_blind;
+    uint64_t look_ns; /* when to look; 0: when something changes */
+};
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static const char *name_of(const struct present *present)
+{
+    return present->config->guests[0].name;
+}
+
+static void set_failed(struct guest_routes *routes, struct present *present, bool failed)
+{
+    routes->failed_count += (size_t)failed - (size_t)present->failed;
+    present->failed = failed;
+}
+
+/* All of its sockets or none. */
+static void open_all(struct guest_routes *routes, struct present *present, bool quiet)
+{
+    struct entrances *entrances = &present->entrances;
+    int status = entrances_open(entrances, present->config, routes->uses, quiet);
+    int error = status ? 0 : entrances_give(entrances, routes->workers);
+
+    if (error < 0 && !quiet)
+        log_line("guest %s: cannot listen: %s", name_of(present), strerror(-error));
+    if (status || error < 0) {
+        entrances_take_back(entrances, routes->workers);
+        entrances_close(entrances);
+    } else {
+        entrances_announce(entrances);
+    }
+    set_failed(routes, present, status || error < 0);
+}
+
+static bool has_section(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->guest_count; i++)
+        if (strcmp(config->guests[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static struct config *config_make(struct guest_routes *routes, const char *name)
+{
+    struct problems problems;
+
+    problems_init(&problems);
+    struct config *config = config_of_guest(routes->config, name, &problems);
+    for (const struct problem *problem = problems.first; problem; problem = problem->next)
+        log_line("guest %s: %s", name, problem->text);
+    problems_deinit(&problems);
+    return config;
+}
+
+static void appeared(void *owner, const char *name)
+{
+    struct guest_routes *routes = owner;
+
+    if (has_section(routes->config, name))
+        return;
+    struct config *config = config_make(routes, name);
+    struct present *present = config ? calloc(1, sizeof(*present)) : NULL;
+    if (!present) {
+        config_free(config);
+        return;
+    }
+    present->config = config;
+    present->next = routes->first;
+    routes->first = present;
+    open_all(routes, present, false);
+}
+
+static void leave(struct guest_routes *routes, struct present *present)
+{
+    set_failed(routes, present, false);
+    entrances_take_back(&present->entrances, routes->workers);
+    entrances_close(&present->entrances);
+    config_free(present->config);
+    free(present);
+}
+
+static void gone(void *owner, const char *name)
+{
+    struct guest_routes *routes = owner;
+    struct present **link = &routes->first;
+
+    while (*link && strcmp(name_of(*link), name) != 0)
+        link = &(*link)->next;
+    struct present *present = *link;
+    if (!present)
+        return;
+    log_line("guest %s is gone: no longer listening for it", name);
+    *link = present->next;
+    leave(routes, present);
+}
+
+static const struct guest_watch_events events = {.gone = gone, .appeared = appeared};
+
+int guest_routes_new(struct guest_routes **ret, struct config *config, struct guest_uses *uses,
+                     struct workers *workers)
+{
+    struct guest_routes *routes = calloc(1, sizeof(*routes));
+
+    if (!routes)
+        return -ENOMEM;
+    *routes = (struct guest_routes){
+        .config = config,
+        .uses = uses,
+        .workers = workers,
+        .look_ns = clock_ns(),
+    };
+    int error = guest_watch_new(&routes->watch, config->guest_each->address.name, &events, routes);
+    if (error < 0) {
+        free(routes);
+        return error;
+    }
+    *ret = routes;
+    return 0;
+}
+
+void guest_routes_free(struct guest_routes *routes)
+{
+    struct present *next;
+
+    if (!routes)
+        return;
+    for (struct present *present = routes->first; present; present = next) {
+        next = present->next;
+        leave(routes, present);
+    }
+    guest_watch_free(routes->watch);
+    free(routes);
+}
+
+int guest_routes_descriptor(const struct guest_routes *routes)
+{
+    return guest_watch_descriptor(routes->watch);
+}
+
+void guest_routes_note(struct guest_routes *routes)
+{
+    uint64_t at_ns = clock_ns() + GATHER_NS;
+
+    guest_watch_forget_events(routes->watch);
+    if (!routes->look_ns || routes->look_ns > at_ns)
+        routes->look_ns = at_ns;
+}
+
+int guest_routes_wait_ms(const struct guest_routes *routes)
+{
+    uint64_t now_ns = clock_ns();
+
+    if (!routes->look_ns)
+        return -1;
+    return routes->look_ns > now_ns ? (int)((routes->look_ns - now_ns + 999999) / 1000000) : 0;
+}
+
+static void tell_blind(struct guest_routes *routes, int error)
+{
+    bool blind = guest_watch_is_blind(routes->watch);
+
+    if (blind && !routes->told_blind)
+        log_line("guests: %s: looking once a second instead; raise fs.inotify.max_user_watches",
+                 error ? strerror(-error) : "not all directories can be watched");
+    routes->told_blind = blind;
+}
+
+void guest_routes_look(struct guest_routes *routes)
+{
+    if (guest_routes_wait_ms(routes) != 0)
+        return;
+    int error = guest_watch_look(routes->watch);
+    tell_blind(routes, error);
+    for (struct present *present = routes->first; present; present = present->next)
+        if (present->failed)
+            open_all(routes, present, true);
+    bool again = routes->failed_count > 0 || routes->told_blind;
+    routes->look_ns = again ? clock_ns() + RETRY_NS : 0;
+}

@@ -1,0 +1,33 @@
+/* The guests of [guest *] that are there, and the routes that were made for each.
+ *
+ * A guest whose sockets cannot be had is told of once, and tried again from time to time.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "proxy/guest_use.h"
+
+#include <stdint.h>
+
+struct guest_routes;
+struct workers;
+
+/* For a config with a guest_each; all stay the caller's. 0 or a negative errno. */
+int guest_routes_new(struct guest_routes **ret, struct config *config, struct guest_uses *uses,
+                     struct workers *workers);
+
+/* Closes every socket. NULL: nothing. */
+void guest_routes_free(struct guest_routes *routes);
+
+/* Readable when something changed. */
+int guest_routes_descriptor(const struct guest_routes *routes);
+
+/* Something changed, says its descriptor: is looked at in a moment, with what changes until then.
+ */
+void guest_routes_note(struct guest_routes *routes);
+
+/* How long until guest_routes_look() is to be called, in ms; -1: for as long as nothing changes. */
+int guest_routes_wait_ms(const struct guest_routes *routes);
+
+/* Opens and closes as guests have come and gone, where it is time to look. */
+void guest_routes_look(struct guest_routes *routes);

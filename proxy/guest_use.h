@@ -1,0 +1,49 @@
+/* What is known of a guest at run time, over all workers: how many sessions it has, on which VMM it
+ * was found to run, whether it is frozen. By its name, so that it outlives the sockets and
+ * configurations that a guest comes and goes with.
+ *
+ * References are counted; a frozen guest stays known without any. Of any thread.
+ */
+#pragma once
+
+#include "config/config.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct guest_uses;
+
+struct guest_use {
+    struct guest_uses *uses;
+    struct guest_use *next;
+    char *name;
+    unsigned references;  /* of guest_uses.mutex */
+    atomic_uint sessions; /* to it and from it */
+    atomic_uint waiting;  /* of those, that wait for it to be reached */
+    atomic_uint vmm;      /* enum guest_vmm, as far as it was recognised; else GUEST_VMM_AUTO */
+    atomic_bool frozen;   /* no new connection is made to it */
+};
+
+struct guest_uses {
+    pthread_mutex_t mutex;
+    struct guest_use *first;
+};
+
+void guest_uses_init(struct guest_uses *uses);
+
+/* Nobody holds a reference. */
+void guest_uses_deinit(struct guest_uses *uses);
+
+/* A reference to the guest of that name. NULL: out of memory. */
+struct guest_use *guest_use_get(struct guest_uses *uses, const char *name);
+struct guest_use *guest_use_ref(struct guest_use *use);
+void guest_use_put(struct guest_use *use);
+
+/* New sessions wait, until it is thawed. */
+void guest_use_freeze(struct guest_use *use, bool frozen);
+
+/* A session more. false: the guest has as many as `guest` allows, and none was counted. Without a
+ * guest (NULL, both) there is always room. */
+bool guest_use_enter(struct guest_use *use, const struct guest *guest);
+void guest_use_leave(struct guest_use *use);

@@ -1,0 +1,48 @@
+/* Counted references. */
+#include "proxy/opening.h"
+
+#include <stdlib.h>
+
+static bool use_get(struct guest_uses *uses, const struct guest *guest, struct guest_use **ret)
+{
+    if (!guest)
+        return true;
+    *ret = guest_use_get(uses, guest->name);
+    return *ret;
+}
+
+struct opening *opening_new(struct config *config, const struct route *route,
+                            const struct route_listen *listen, struct guest_uses *uses)
+{
+    struct opening *opening = calloc(1, sizeof(*opening));
+
+    if (!opening)
+        return NULL;
+    *opening = (struct opening){
+        .references = 1,
+        .config = config_ref(config),
+        .route = route,
+        .listen = listen,
+    };
+    if (use_get(uses, listen->guest, &opening->source) &&
+        use_get(uses, route->guest, &opening->target))
+        return opening;
+    opening_unref(opening);
+    return NULL;
+}
+
+struct opening *opening_ref(struct opening *opening)
+{
+    atomic_fetch_add(&opening->references, 1);
+    return opening;
+}
+
+void opening_unref(struct opening *opening)
+{
+    if (atomic_fetch_sub(&opening->references, 1) > 1)
+        return;
+    guest_use_put(opening->source);
+    guest_use_put(opening->target);
+    config_free(opening->config);
+    free(opening);
+}

@@ -1,0 +1,26 @@
+/* An endpoint that a route listens on, at run time: what listeners and sessions of all workers
+ * refer to, and what keeps the configuration that it was made from for as long as they do.
+ *
+ * References are counted. Immutable, and of any thread.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "proxy/guest_use.h"
+
+#include <stdatomic.h>
+
+struct opening {
+    atomic_uint references;
+    struct config *config;
+    const struct route *route;
+    const struct route_listen *listen;
+    struct guest_use *source; /* of the guest that connects here; NULL: of none */
+    struct guest_use *target; /* of the guest that is connected to; NULL: none */
+};
+
+/* With one reference. NULL: out of memory. */
+struct opening *opening_new(struct config *config, const struct route *route,
+                            const struct route_listen *listen, struct guest_uses *uses);
+struct opening *opening_ref(struct opening *opening);
+void opening_unref(struct opening *opening);
