@@ -12,6 +12,7 @@ static const char usage[] =
     "usage: peer serve ENDPOINT [--sessions N] [--headless-ok]\n"
     "       peer exchange ENDPOINT [--bytes B] [--sessions N]  both send B bytes at once\n"
     "       peer sessions ENDPOINT [--sessions N] [--bytes MAX]  random sizes and half-closes\n"
+    "            --together [--hold]  none sends before all are established; no half-closes\n"
     "       peer request-answer ENDPOINT [--bytes B]  a request, end-of-file, its answer\n"
     "       peer churn ENDPOINT [--sessions N] [--how clean|reset|abort|mixed] [--all-tcp]\n"
     "       peer idle ENDPOINT [--sessions N] [--hold]  all open, then all active at once\n"
@@ -59,7 +60,7 @@ enum { OPTION_FIRST = 256, BYTES, SESSIONS, CONCURRENCY, SEED, SECONDS, EVERY, T
 
 static void read_options(int argc, char **argv, struct options *options)
 {
-    int down = 0, hold = 0, headless_ok = 0, verbose = 0, all_tcp = 0, option;
+    int down = 0, hold = 0, headless_ok = 0, verbose = 0, all_tcp = 0, together = 0, option;
     const struct option names[] = {
         {"bytes", required_argument, NULL, BYTES},
         {"sessions", required_argument, NULL, SESSIONS},
@@ -74,6 +75,7 @@ static void read_options(int argc, char **argv, struct options *options)
         {"hold", no_argument, &hold, 1},
         {"headless-ok", no_argument, &headless_ok, 1},
         {"all-tcp", no_argument, &all_tcp, 1},
+        {"together", no_argument, &together, 1},
         {"verbose", no_argument, &verbose, 1},
         {0},
     };
@@ -97,6 +99,7 @@ static void read_options(int argc, char **argv, struct options *options)
     options->hold = hold;
     options->headless_ok = headless_ok;
     options->all_tcp = all_tcp;
+    options->together = together;
     options->verbose = verbose;
 }
 

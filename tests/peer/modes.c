@@ -64,10 +64,54 @@ static void plan_random(const struct options *options, uint64_t number, struct p
     plan->hold_at = stream_random(plan->seed, 13) % (longest + 1);
 }
 
+/* At least a byte each way: an established session cannot end before the initiator sends. */
+static void plan_together(const struct options *options, uint64_t number, struct plan *plan)
+{
+    plan_random(options, number, plan);
+    plan->flags = PLAN_TOGETHER;
+    plan->half_close = HALF_CLOSE_NONE;
+    plan->up++;
+    plan->down++;
+    plan->hold_at++;
+}
+
+/* What the target sent has come. */
+static bool all_established(const struct crowd *crowd)
+{
+    for (uint64_t i = 0; i < crowd->started; i++)
+        if (crowd->sessions[i].end == SESSION_OPEN && crowd->sessions[i].in.offset == 0)
+            return false;
+    return true;
+}
+
+static int sessions_together(const struct place *place, const struct options *options)
+{
+    struct options all = *options;
+    struct crowd crowd;
+    double started = now();
+
+    all.concurrency = options->sessions;
+    crowd_init(&crowd, place, &all, options->sessions, plan_together, NULL);
+    crowd_start(&crowd);
+    while (!all_established(&crowd))
+        if (!crowd_round(&crowd, 0.1))
+            return crowd_verdict(&crowd);
+    printf("together sessions=%llu seconds=%.3f\n",
+           (unsigned long long)(crowd.started - crowd.ended), now() - started);
+    if (options->hold)
+        crowd_hold(&crowd);
+    for (uint64_t i = 0; i < crowd.started; i++)
+        if (crowd.sessions[i].end == SESSION_OPEN)
+            session_go(&crowd.sessions[i]);
+    return crowd_run(&crowd);
+}
+
 int mode_sessions(const struct place *place, const struct options *options)
 {
     struct crowd crowd;
 
+    if (options->together)
+        return sessions_together(place, options);
     crowd_init(&crowd, place, options, options->sessions, plan_random, NULL);
     return crowd_run(&crowd);
 }

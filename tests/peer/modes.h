@@ -15,7 +15,8 @@ struct options {
     const char *how;
     const char *half_close;
     bool down;        /* flood: from the target to the initiator */
-    bool hold;        /* idle, flood: wait for a line on standard input */
+    bool hold;        /* idle, flood, sessions together: wait for a line on standard input */
+    bool together;    /* sessions: none sends before all are established */
     bool headless_ok; /* serve: sessions may end before their plan is there */
     bool all_tcp;     /* churn: both ends are TCP, so a reset must arrive as one */
     bool verbose;     /* a line for each session, failed or not */

@@ -94,6 +94,8 @@ static uint64_t out_limit(const struct session *session)
 
     if (session->plan.kind == PLAN_ECHO)
         return session->round_end;
+    if (session->role == ROLE_INITIATOR && session->plan.flags & PLAN_TOGETHER && !session->going)
+        return 0;
     if (breaks(session, session->role))
         limit = smaller(limit, session->plan.break_at);
     if (held(session))
@@ -427,6 +429,12 @@ void session_round(struct session *session, uint64_t bytes, bool last)
 bool session_round_done(const struct session *session)
 {
     return plan_there(session) && session->in.offset == session->round_end;
+}
+
+void session_go(struct session *session)
+{
+    session->going = true;
+    session_wait(session);
 }
 
 void session_close(struct session *session, bool reset)

@@ -38,6 +38,7 @@ enum plan_flag {
     PLAN_UP_UNREAD = 1,   /* the target reads nothing but the plan */
     PLAN_DOWN_UNREAD = 2, /* the initiator reads nothing */
     PLAN_ALL_TCP = 4,     /* a reset must arrive as a reset */
+    PLAN_TOGETHER = 8,    /* the initiator sends the plan alone until session_go() */
 };
 
 #define PLAN_MAGIC UINT64_C(0x0a316e616c706576)
@@ -72,6 +73,7 @@ struct session {
     size_t plan_bytes; /* of the plan, sent or received */
     struct stream out, in;
     bool out_ended, in_ended;
+    bool going;         /* PLAN_TOGETHER: session_go() was called */
     uint64_t round_end; /* echo, initiator: all up to here comes back */
     double round_started;
     uint64_t word; /* the last word, and how much of it is there */
@@ -91,6 +93,9 @@ void session_start(struct session *session, enum session_role role, int fd_in, i
 /* Echo, initiator: `bytes` more must come back; the last round is followed by end-of-file. */
 void session_round(struct session *session, uint64_t bytes, bool last);
 bool session_round_done(const struct session *session);
+
+/* PLAN_TOGETHER: the initiator may send its stream. */
+void session_go(struct session *session);
 
 /* Closes; reset: with a reset where there is one. Any number of times. */
 void session_close(struct session *session, bool reset);
