@@ -41,7 +41,7 @@ void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted
 {
     size_t limit = descriptors_limit();
     size_t taken =
-        count_open() + workers * (DESCRIPTORS_OF_RING + 3 * listeners) + DESCRIPTORS_RESERVE;
+        count_open() + workers * (DESCRIPTORS_OF_RING + 2 * listeners) + DESCRIPTORS_RESERVE;
 
     *ret = (struct descriptors_share){0};
     if (limit <= taken)

@@ -56,9 +56,8 @@ static int prepare(struct service *service)
     struct workers_options options = {.count = worker_count(config)};
     bool refused;
 
-    options.listeners_expected = listeners_expected(service, options.count);
-    descriptors_divide(options.listeners_expected, options.count, config->sessions_max,
-                       &options.descriptors);
+    descriptors_divide(listeners_expected(service, options.count), options.count,
+                       config->sessions_max, &options.descriptors);
     if (options.descriptors.sessions < options.count)
         options.count = (unsigned)options.descriptors.sessions;
     if (options.count == 0) {

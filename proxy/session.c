@@ -402,7 +402,7 @@ static bool holds_half_close(const struct guest *guest, struct guest_use *use, i
  * in it. */
 static bool confirm(struct session *session)
 {
-    char answer[VSOCK_MUX_REPLY_BYTES_MAX];
+    char answer[VSOCK_MUX_REPLY_BYTES_MAX + 1];
     int length = snprintf(answer, sizeof(answer), "OK %" PRIu32 "\n", session->port);
 
     return session->opening->listen->written.kind != ENDPOINT_MUX ||
@@ -508,9 +508,11 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
         session_join(session);
         return;
     }
-    session->port = port;
-    if (reason == REASON_NONE && !is_allowed(session->opening->route, port))
-        reason = REASON_PORT_DENIED;
+    if (reason == REASON_NONE) {
+        session->port = port;
+        if (!is_allowed(session->opening->route, port))
+            reason = REASON_PORT_DENIED;
+    }
     if (reason != REASON_NONE) {
         session_stop(session, reason, error);
         return;

@@ -17,15 +17,18 @@ static void resume_listeners(struct worker *worker)
         listener_resume(listener);
 }
 
+static void begin_kept(struct worker *worker);
+
 /* Listeners stop accepting when there is no room left; those that lack descriptors try again by
  * themselves. */
 static void released(void *owner)
 {
     struct worker *worker = owner;
+    bool was_full = atomic_fetch_sub(&worker->load, 1) == worker->sessions_max;
 
-    if (atomic_fetch_sub(&worker->load, 1) != worker->sessions_max)
-        return;
-    resume_listeners(worker);
+    begin_kept(worker);
+    if (was_full)
+        resume_listeners(worker);
 }
 
 static void ended(void *owner, const struct session *session)
@@ -34,6 +37,12 @@ static void ended(void *owner, const struct session *session)
 }
 
 static const struct sessions_events events = {.ended = ended, .released = released};
+
+static void tell_refused(const struct arrival *arrival)
+{
+    log_line("route %s: a connection was refused: no room for another session",
+             arrival->opening->route->name);
+}
 
 /* Its load has been counted. */
 static void begin_session(struct worker *worker, const struct arrival *arrival)
@@ -46,8 +55,7 @@ static void begin_session(struct worker *worker, const struct arrival *arrival)
     if (sessions_start(&worker->sessions, arrival) == 0)
         return;
     atomic_fetch_sub(&worker->load, 1);
-    log_line("route %s: a connection was refused: no room for another session",
-             arrival->opening->route->name);
+    tell_refused(arrival);
 }
 
 bool worker_reserve(struct worker *worker)
@@ -68,11 +76,40 @@ static size_t room(void *owner)
     return load < worker->sessions_max ? worker->sessions_max - load : 0;
 }
 
-/* Each listener may have accepted one when the last room was taken: its slot is there. */
-static void keep(struct worker *worker, const struct arrival *arrival)
+/* Begins it, or keeps it until there is room: each listener may have accepted one when the last
+ * room was taken. */
+static void begin_or_keep(struct worker *worker, const struct arrival *arrival)
 {
-    atomic_fetch_add(&worker->load, 1);
-    begin_session(worker, arrival);
+    if (!worker->kept && worker_reserve(worker)) {
+        begin_session(worker, arrival);
+        return;
+    }
+    struct kept *kept = malloc(sizeof(*kept));
+    if (!kept) {
+        ring_socket_reset(arrival->fd);
+        tell_refused(arrival);
+        return;
+    }
+    *kept = (struct kept){.arrival = *arrival};
+    opening_ref(arrival->opening);
+    struct kept **link = &worker->kept;
+    while (*link)
+        link = &(*link)->next;
+    *link = kept;
+}
+
+static void begin_kept(struct worker *worker)
+{
+    while (worker->kept && (worker->state == WORKER_ENDING || worker_reserve(worker))) {
+        struct kept *kept = worker->kept;
+        worker->kept = kept->next;
+        if (worker->state == WORKER_ENDING)
+            ring_socket_reset(kept->arrival.fd);
+        else
+            begin_session(worker, &kept->arrival);
+        opening_unref(kept->arrival.opening);
+        free(kept);
+    }
 }
 
 static void accepted(void *owner, const struct arrival *arrival)
@@ -81,10 +118,10 @@ static void accepted(void *owner, const struct arrival *arrival)
     struct worker *other = workers_choose(worker->workers, worker);
 
     if (other == worker || !worker_reserve(other)) {
-        keep(worker, arrival);
+        begin_or_keep(worker, arrival);
     } else if (!mailbox_post(&other->mailbox, arrival)) {
         atomic_fetch_sub(&other->load, 1);
-        keep(worker, arrival);
+        begin_or_keep(worker, arrival);
     }
 }
 
@@ -98,6 +135,7 @@ static void obey(struct worker *worker, enum mailbox_order order)
         worker->state = WORKER_DRAINING;
     if (order == MAILBOX_END && worker->state == WORKER_DRAINING) {
         worker->state = WORKER_ENDING;
+        begin_kept(worker);
         sessions_stop_all(&worker->sessions, REASON_DRAIN_TIMEOUT);
     }
 }
@@ -220,8 +258,8 @@ int worker_init(struct worker *worker, const struct worker_options *options)
         worker->ring = NULL;
         return error;
     }
-    sessions_init(&worker->sessions, worker->ring, worker->resolver,
-                  options->sessions_max + options->listeners_expected, &events, worker);
+    sessions_init(&worker->sessions, worker->ring, worker->resolver, options->sessions_max, &events,
+                  worker);
     worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
@@ -254,7 +292,7 @@ static bool at_rest(struct worker *worker)
         worker->deaf = true;
         workers_deaf(worker);
     }
-    if (sessions_count(&worker->sessions) > 0)
+    if (sessions_count(&worker->sessions) > 0 || worker->kept)
         return false;
     if (worker->state == WORKER_DRAINING && atomic_load(&worker->load) > 0)
         return false;

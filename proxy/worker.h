@@ -31,6 +31,12 @@ enum worker_state {
     WORKER_ENDING,
 };
 
+/* A connection that waits for room. */
+struct kept {
+    struct kept *next;
+    struct arrival arrival; /* with a reference to its opening */
+};
+
 struct worker {
     struct workers *workers;
     struct ring *ring;
@@ -38,6 +44,7 @@ struct worker {
     struct sessions sessions;
     struct listener *listeners; /* bound, and running once the worker is */
     struct listener *closing;   /* those that are to go */
+    struct kept *kept;          /* the one who came first before the others */
     enum worker_state state;
     struct ring_op mail;
     struct ring_op cancel;
@@ -55,7 +62,6 @@ struct worker_options {
     struct ring_options ring;
     size_t sessions_max;
     unsigned pipes_max;
-    size_t listeners_expected; /* each may have accepted one when the last room was taken */
 };
 
 /* Called by the worker's own thread, all of them but worker_reserve(). 0 or negative errno: of the

@@ -53,7 +53,6 @@ static int start(struct worker_thread *thread)
                  .buffer_bytes = LANE_BUFFER_BYTES},
         .sessions_max = sessions_max,
         .pipes_max = workers->options.descriptors.pipes,
-        .listeners_expected = workers->options.listeners_expected,
     };
 
     return worker_init(&thread->worker, &options);

@@ -12,7 +12,6 @@
 struct workers_options {
     unsigned count;
     struct descriptors_share descriptors;
-    size_t listeners_expected; /* of each */
 };
 
 /* 0: all are there, and turn once they are ordered to. Else negative errno, none is, and
