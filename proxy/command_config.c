@@ -57,7 +57,7 @@ int command_config_read(int argc, char **argv, struct config **ret)
     int status = command_config_load(&sources, sources.path ? EX_CONFIG : EX_USAGE, &config);
     if (status)
         return status;
-    if (config->route_count == 0) {
+    if (config->route_count + config->template_count == 0) {
         fprintf(stderr, "vsluice: %s has no [route NAME] section, and no route was given\n",
                 sources.path);
         config_free(config);
