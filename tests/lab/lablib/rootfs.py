@@ -9,13 +9,15 @@ import shutil
 from . import cache, debian, initrd
 from .run import Skip
 
-PACKAGES = "systemd,systemd-sysv,kmod,iproute2,procps,libnss-systemd"
+BASE = "systemd,systemd-sysv,kmod,iproute2,procps,libnss-systemd"
+PACKAGES = {"bookworm": BASE, "trixie": BASE + ",dbus,systemd-container"}
 MASKED = ("getty.target", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-random-seed.service",
           "systemd-journal-flush.service", "systemd-pstore.service", "systemd-journal-catalog-update.service",
           "systemd-update-done.service", "systemd-networkd-wait-online.service", "e2scrub_reap.service",
           "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer",
           "systemd-tmpfiles-clean.timer", "modprobe@.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
           "dev-hugepages.mount", "dev-mqueue.mount")
+MASKED_TOO = {"bookworm": (), "trixie": ("systemd-logind.service", "ldconfig.service", "systemd-hostnamed.socket")}
 TARGET = """[Unit]
 Description=The lab
 Requires=multi-user.target
@@ -25,18 +27,18 @@ AllowIsolate=yes
 """
 
 
-def debian_tree(run):
-    """Path of the cached tree."""
+def debian_tree(run, suite="bookworm"):
+    """Path of the cached tree of a suite, one of PACKAGES."""
     debian.installed(run, {"mmdebstrap": "mmdebstrap"})
 
     def build(folder):
         tree = os.path.join(folder, "root")
-        sources = debian.Suite(run, "bookworm").source_line()
-        status, text = run.command(["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", tree, sources])
+        sources = debian.Suite(run, suite).source_line()
+        status, text = run.command(["mmdebstrap", "--variant=minbase", f"--include={PACKAGES[suite]}", suite, tree, sources])
         if status != 0:
             raise Skip(f"mmdebstrap failed ({debian.first_error(text)}); it needs the Debian mirror once, then never again")
         units = os.path.join(tree, "etc/systemd/system")
-        for unit in MASKED:
+        for unit in MASKED + MASKED_TOO[suite]:
             path = os.path.join(units, unit)
             if os.path.lexists(path):
                 os.unlink(path)
@@ -50,7 +52,7 @@ def debian_tree(run):
         shutil.rmtree(os.path.join(tree, "var/cache/apt"), ignore_errors=True)
         shutil.rmtree(os.path.join(tree, "var/lib/apt/lists"), ignore_errors=True)
 
-    return os.path.join(cache.item(run, "rootfs-bookworm-1", build), "root")
+    return os.path.join(cache.item(run, f"rootfs-{suite}-1", build), "root")
 
 
 def make_layer(run, tree, folder, installs, unit):
