@@ -1,0 +1,64 @@
+#!/bin/sh
+# CIDs of machines from a real systemd-machined, by varlink and by D-Bus. Runs in tests/lab/uml-systemd --debian trixie,
+# with machine-cid as /bin/machine-cid.
+[ "$VSLUICE_LAB" = uml-systemd ] || { echo "runs in tests/lab/uml-systemd only" >&2; exit 1; }
+failures=0
+socket=/run/systemd/machine/io.systemd.Machine
+
+# expect WHAT WANTED COMMAND...: the command prints that
+expect() {
+    what=$1 wanted=$2
+    shift 2
+    found=$("$@" 2>&1)
+    if [ "$found" = "$wanted" ]; then
+        echo "ok: $what"
+    else
+        echo "FAILED: $what: '$*' printed '$found', not '$wanted'"
+        failures=$((failures + 1))
+    fi
+}
+
+# boot NAME [FIELDS]: a machine that is there as long as a process, $vmm, and what more io.systemd.Machine.Register is told
+boot() {
+    sleep 1000 &
+    vmm=$!
+    varlinkctl -q call "$socket" io.systemd.Machine.Register \
+        "{\"name\":\"$1\",\"class\":\"vm\",\"leader\":$vmm,\"allocateUnit\":true${2-}}" >/dev/null
+}
+
+# What machine-cid prints of a name: by varlink, by the way that is chosen, by D-Bus.
+expect "systemd-machined has not run yet; D-Bus starts it" "ENOENT ENXIO ENXIO" machine-cid web1
+
+boot plain
+boot db.7-x ',"vSockCid":4294967294'
+boot web1 ',"vSockCid":4711'
+expect "a machine with a CID" "4711 4711 4711" machine-cid web1
+expect "another, one without, none, none with such a name, this machine itself" "4294967294 4294967294 4294967294
+ENODATA ENODATA ENODATA
+ENXIO ENXIO ENXIO
+ENXIO ENXIO ENXIO
+1 1 1" machine-cid db.7-x plain web2 "a b/c" .host
+expect "not as root" "4711 4711 4711" setpriv --reuid=65534 --clear-groups machine-cid web1
+
+kill "$vmm"
+until found=$(machine-cid web1) && [ "$found" != "4711 4711 4711" ]; do :; done
+expect "the machine is off" "ENXIO ENXIO ENXIO" machine-cid web1
+boot web1 ',"vSockCid":4712'
+expect "it runs again, with another CID" "4712 4712 4712" machine-cid web1
+
+mv "$socket" "$socket.away"
+expect "no varlink socket, as with an older systemd: D-Bus is asked" "ENOENT 4712 4712" machine-cid web1
+mv "$socket.away" "$socket"
+
+# The socket of a systemd-machined that has ended stays. One of systemd 257 that starts again does not know the CIDs any
+# more.
+systemctl stop systemd-machined
+expect "systemd-machined has ended; D-Bus starts it" "ECONNREFUSED ENXIO ENXIO" machine-cid web2
+expect "it has forgotten the CID" "ENODATA ENODATA ENODATA" machine-cid web1
+systemctl stop systemd-machined
+ln -s /dev/null /run/systemd/system/systemd-machined.service
+expect "systemd-machined has ended, and must not start" "ECONNREFUSED ECONNREFUSED ENOENT" machine-cid web1
+rm -f "$socket"
+expect "systemd-machined is not there" "ENOENT ENOENT ENOENT" machine-cid web1
+
+exit $((failures > 0))
