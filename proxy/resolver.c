@@ -4,6 +4,7 @@
  * both under the mutex. All else belongs to the worker, which an eventfd tells of new answers.
  */
 #include "proxy/resolver.h"
+#include "proxy/machine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,11 +21,20 @@
 #define JOIN_PATIENCE_S 1
 #define THREADS_MAX     16
 
+/* What a name is the name of. */
+struct kind {
+    /* Asks, and may wait. 0 and the addresses, or an error as resolver_handler has it. */
+    int (*find)(const char *text, uint32_t port, struct addresses **ret);
+    uint64_t fresh_ns;
+    bool stale_serves;
+};
+
 struct name {
     struct name *next; /* of all names, most recently used first */
-    char *host;
+    const struct kind *kind;
+    char *text;
     uint32_t port;
-    struct addresses *addresses; /* the latest answer that had some */
+    struct addresses *addresses; /* the latest answer that had some; of use, unless it is stale */
     uint64_t answered_ns;        /* 0: never */
     bool asking;
     struct resolver_wait *waits;
@@ -34,7 +44,8 @@ struct name {
 struct question {
     struct question *next;
     struct name *name;
-    char *host;
+    const struct kind *kind;
+    char *text;
     uint32_t port;
     struct addresses *addresses;
     int error;
@@ -76,24 +87,39 @@ static struct addresses *addresses_of(const struct addrinfo *found, uint32_t por
     return addresses;
 }
 
-static void answer(struct question *question)
+static int host_find(const char *host, uint32_t port, struct addresses **ret)
 {
     struct addrinfo hints = {.ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
 
-    question->error = getaddrinfo(question->host, NULL, &hints, &found);
-    if (question->error)
-        return;
-    question->addresses = addresses_of(found, question->port);
-    if (!question->addresses)
-        question->error = EAI_MEMORY;
+    int error = getaddrinfo(host, NULL, &hints, &found);
+    if (error)
+        return error;
+    *ret = addresses_of(found, port);
     freeaddrinfo(found);
+    return *ret ? 0 : EAI_MEMORY;
 }
+
+static int machine_find(const char *machine, uint32_t port, struct addresses **ret)
+{
+    struct endpoint endpoint = {.kind = ENDPOINT_VSOCK, .port = port};
+
+    int error = machine_find_cid(machine, &endpoint.cid);
+    if (error)
+        return error;
+    *ret = addresses_new(1);
+    if (!*ret)
+        return -ENOMEM;
+    return address_of_endpoint(&endpoint, &(*ret)->at[0]);
+}
+
+static const struct kind hosts = {host_find, RESOLVER_FRESH_NS, true};
+static const struct kind machines = {machine_find, RESOLVER_MACHINE_FRESH_NS, false};
 
 static void question_free(struct question *question)
 {
     addresses_unref(question->addresses);
-    free(question->host);
+    free(question->text);
     free(question);
 }
 
@@ -112,7 +138,8 @@ static void *resolver_thread(void *argument)
         if (!resolver->asked)
             resolver->asked_last = &resolver->asked;
         pthread_mutex_unlock(&resolver->mutex);
-        answer(question);
+        question->error =
+            question->kind->find(question->text, question->port, &question->addresses);
         pthread_mutex_lock(&resolver->mutex);
         question->next = resolver->answered;
         resolver->answered = question;
@@ -139,8 +166,13 @@ static void settle(struct resolver *resolver, struct question *question)
         addresses_unref(name->addresses);
         name->addresses = addresses_ref(question->addresses);
     }
-    while (name->waits)
-        wait_over(name->waits, name->addresses, question->error);
+    /* A handler may look up again, and so wait anew, or have the name evicted. */
+    struct resolver_wait *waits = name->waits;
+    if (waits)
+        waits->link = &waits;
+    name->waits = NULL;
+    while (waits)
+        wait_over(waits, question->addresses, question->error);
 }
 
 static void answers_arrived(struct ring_op *op, int result, unsigned flags)
@@ -212,7 +244,7 @@ static void name_free(struct name *name)
 {
     assert(!name->waits);
     addresses_unref(name->addresses);
-    free(name->host);
+    free(name->text);
     free(name);
 }
 
@@ -267,11 +299,12 @@ static void evict(struct resolver *resolver)
     name_free(name);
 }
 
-static struct name *name_find(struct resolver *resolver, const char *host, uint32_t port)
+static struct name *name_find(struct resolver *resolver, const struct kind *kind, const char *text,
+                              uint32_t port)
 {
     for (struct name **link = &resolver->names; *link; link = &(*link)->next) {
         struct name *name = *link;
-        if (name->port != port || strcmp(name->host, host) != 0)
+        if (name->kind != kind || name->port != port || strcmp(name->text, text) != 0)
             continue;
         *link = name->next;
         name->next = resolver->names;
@@ -281,10 +314,11 @@ static struct name *name_find(struct resolver *resolver, const char *host, uint3
     if (resolver->name_count >= RESOLVER_NAMES_MAX)
         evict(resolver);
     struct name *name = calloc(1, sizeof(*name));
-    if (!name || !(name->host = strdup(host))) {
+    if (!name || !(name->text = strdup(text))) {
         free(name);
         return NULL;
     }
+    name->kind = kind;
     name->port = port;
     name->next = resolver->names;
     resolver->names = name;
@@ -310,11 +344,12 @@ static bool threads_suffice(struct resolver *resolver)
 static int ask(struct resolver *resolver, struct name *name)
 {
     struct question *question = calloc(1, sizeof(*question));
-    if (!question || !(question->host = strdup(name->host))) {
+    if (!question || !(question->text = strdup(name->text))) {
         free(question);
         return -ENOMEM;
     }
     question->name = name;
+    question->kind = name->kind;
     question->port = name->port;
     name->asking = true;
     pthread_mutex_lock(&resolver->mutex);
@@ -326,15 +361,18 @@ static int ask(struct resolver *resolver, struct name *name)
     return 0;
 }
 
-int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
-                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret)
+static int lookup(struct resolver *resolver, struct name *name, struct resolver_wait *wait,
+                  resolver_handler *handler, struct addresses **ret)
 {
-    struct name *name = name_find(resolver, host, port);
     if (!name)
         return -ENOMEM;
 
     bool fresh = name->answered_ns != 0 &&
-                 ring_now_ns(resolver->ring) - name->answered_ns < RESOLVER_FRESH_NS;
+                 ring_now_ns(resolver->ring) - name->answered_ns < name->kind->fresh_ns;
+    if (!fresh && !name->kind->stale_serves) {
+        addresses_unref(name->addresses);
+        name->addresses = NULL;
+    }
     if (!name->asking && !(fresh && name->addresses) && ask(resolver, name) < 0)
         return -ENOMEM;
     if (name->asking && !threads_suffice(resolver))
@@ -348,6 +386,19 @@ int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
         wait->next->link = &wait->next;
     name->waits = wait;
     return -EAGAIN;
+}
+
+int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
+                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret)
+{
+    return lookup(resolver, name_find(resolver, &hosts, host, port), wait, handler, ret);
+}
+
+int resolver_lookup_machine(struct resolver *resolver, const char *machine, uint32_t port,
+                            struct resolver_wait *wait, resolver_handler *handler,
+                            struct addresses **ret)
+{
+    return lookup(resolver, name_find(resolver, &machines, machine, port), wait, handler, ret);
 }
 
 void resolver_forget(struct resolver_wait *wait)

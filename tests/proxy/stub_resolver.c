@@ -96,20 +96,18 @@ static void wait_for(struct name *name, struct resolver_wait *wait, resolver_han
         ring_timer_arm(ring, &name->timer, ring_now_ns(ring) + name->delay_ns, answer);
 }
 
-static struct name *find(struct resolver *resolver, const char *host)
+static struct name *find(struct resolver *resolver, const char *host, int error)
 {
     for (struct name *name = resolver->names; name; name = name->next)
         if (strcmp(name->host, host) == 0)
             return name;
-    stub_resolver_tell(resolver, host, NULL, EAI_NONAME, 1);
+    stub_resolver_tell(resolver, host, NULL, error, 1);
     return resolver->names;
 }
 
-int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
-                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret)
+static int lookup(struct resolver *resolver, struct name *name, struct resolver_wait *wait,
+                  resolver_handler *handler, struct addresses **ret)
 {
-    struct name *name = find(resolver, host);
-
     resolver->asked++;
     if (name->addresses && name->delay_ns == 0) {
         *ret = addresses_ref(name->addresses);
@@ -117,6 +115,19 @@ int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
     }
     wait_for(name, wait, handler);
     return -EAGAIN;
+}
+
+int resolver_lookup(struct resolver *resolver, const char *host, uint32_t port,
+                    struct resolver_wait *wait, resolver_handler *handler, struct addresses **ret)
+{
+    return lookup(resolver, find(resolver, host, EAI_NONAME), wait, handler, ret);
+}
+
+int resolver_lookup_machine(struct resolver *resolver, const char *machine, uint32_t port,
+                            struct resolver_wait *wait, resolver_handler *handler,
+                            struct addresses **ret)
+{
+    return lookup(resolver, find(resolver, machine, -ENXIO), wait, handler, ret);
 }
 
 void resolver_forget(struct resolver_wait *wait)
