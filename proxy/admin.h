@@ -1,0 +1,39 @@
+/* The admin socket: HTTP on a Unix socket, for those who may open its file.
+ *
+ * GNU libmicrohttpd serves it in a thread of its own: every handler runs on that thread, one at a
+ * time, and must be quick, as all others wait meanwhile. No signal is delivered there. The library
+ * is loaded when a server starts.
+ *
+ * A connection may ask many times. Requests have no body: one that brings a body gets 413.
+ * Malformed HTTP and headers over ADMIN_REQUEST_BYTES are answered by libmicrohttpd itself, in
+ * words of its own. Of more than ADMIN_CONNECTIONS_MAX connections the others wait in the backlog.
+ */
+#pragma once
+
+#include "proxy/admin_route.h"
+
+#define ADMIN_CONNECTIONS_MAX 64
+#define ADMIN_SILENT_S_MAX    10
+#define ADMIN_REQUEST_BYTES   16384
+/* That it opens: those of connections, and twice the listener, epoll, and what wakes the thread. */
+#define ADMIN_DESCRIPTORS (ADMIN_CONNECTIONS_MAX + 4)
+
+struct admin;
+
+struct admin_options {
+    const char *path;           /* absolute; copied */
+    struct admin_routes routes; /* the table and its owner stay until admin_stop() */
+    unsigned silent_s_max;      /* closes connections that are silent for so long; 0: the above */
+};
+
+#define ADMIN_ERROR_BYTES 512
+
+/* Claims the path, with mode 0600 from its beginning: a stale socket is replaced, a live one
+ * refused. Then serves. 0, and *ret is the caller's; or negative errno and a sentence in `error`:
+ * -EADDRINUSE, -EEXIST, -EACCES, -ENOENT (of the directory), -ENOSYS (no libmicrohttpd). */
+int admin_start(struct admin **ret, const struct admin_options *options,
+                char error[static ADMIN_ERROR_BYTES]);
+
+/* Removes the file, waits for a handler that runs, ends every connection, and frees. Not to be
+ * called by a handler. NULL is allowed. */
+void admin_stop(struct admin *admin);

@@ -1,0 +1,296 @@
+/* The admin socket against those that are too many, silent, or no clients at all; and its end in
+ * their midst. */
+#include "tests/proxy/admin_world.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS       100
+#define GARBAGE_SEEDS 1000
+#define GARBAGE_STAYS 16
+
+static void *client(void *owner)
+{
+    const struct admin_world *world = owner;
+
+    for (int i = 0; i < 5; i++) {
+        free(world_call(world, "GET", "/guests", 200));
+        free(world_call(world, "POST", "/guests/db/thaw", 200));
+    }
+    return NULL;
+}
+
+Test(admin_hostile, many_clients)
+{
+    struct admin_world world;
+    pthread_t threads[CLIENTS];
+    char error[ADMIN_CLIENT_ERROR_BYTES];
+    struct admin_answer answer;
+    struct admin_call first = {.socket_path = "/nowhere", .method = "GET", .path = "/"};
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    /* Loads the library: that is not for several threads at once. */
+    cr_assert_lt(admin_call(&first, &answer, error), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, client, &world), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(world.calls, CLIENTS * 10);
+    admin_world_end(&world);
+}
+
+/* More than there may be, all of them silent: the others are served when those were closed. */
+Test(admin_hostile, silent_connections)
+{
+    struct admin_world world;
+    char error[ADMIN_ERROR_BYTES];
+    int fds[ADMIN_CONNECTIONS_MAX + 8];
+    size_t count = sizeof(fds) / sizeof(fds[0]);
+
+    admin_world_init(&world);
+    cr_assert_eq(admin_world_try(&world, 1, &world.admin, error), 0);
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = raw_connect(world.path);
+        raw_send(fds[i], i % 2 ? "" : "GET /guests HT");
+        if (i % 3 == 0)
+            shutdown(fds[i], SHUT_WR);
+    }
+    free(world_call(&world, "GET", "/guests", 200));
+    for (size_t i = 0; i < count; i++) {
+        free(raw_read_all(fds[i]));
+        close(fds[i]);
+    }
+    cr_assert_eq(world.calls, 1);
+    admin_world_end(&world);
+}
+
+/* One connection less than there may be leaves room for one; at the bound nobody is answered. */
+Test(admin_hostile, bound_of_connections)
+{
+    static const char request[] = "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct admin_world world;
+    int fds[ADMIN_CONNECTIONS_MAX + 1];
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+        fds[i] = raw_connect(world.path);
+        raw_send(fds[i], request);
+        free(raw_read_until(fds[i], "]}\n"));
+    }
+    fds[ADMIN_CONNECTIONS_MAX] = raw_connect(world.path);
+    raw_send(fds[ADMIN_CONNECTIONS_MAX], request);
+    for (int i = 0; i < 5; i++) { /* turns of the server's loop */
+        raw_send(fds[i], request);
+        free(raw_read_until(fds[i], "]}\n"));
+    }
+    struct pollfd waiting = {.fd = fds[ADMIN_CONNECTIONS_MAX], .events = POLLIN};
+    cr_assert_eq(poll(&waiting, 1, 0), 0, "one more than the bound is served");
+    close(fds[7]);
+    free(raw_read_until(waiting.fd, "]}\n"));
+    for (int i = 0; i <= ADMIN_CONNECTIONS_MAX; i++)
+        if (i != 7)
+            close(fds[i]);
+    admin_world_end(&world);
+}
+
+static void expect_start(const struct admin_world *world, const char *request, const char *start,
+                         const char *part)
+{
+    int fd = raw_connect(world->path);
+
+    send(fd, request, strlen(request), MSG_NOSIGNAL);
+    char *answer = raw_read_all(fd);
+    cr_assert_eq(strncmp(answer, start, strlen(start)), 0, "%s", answer);
+    cr_assert_not_null(strstr(answer, part), "%s", answer);
+    free(answer);
+    close(fd);
+}
+
+Test(admin_hostile, big_requests)
+{
+    static char filler[4 * ADMIN_REQUEST_BYTES];
+    static char big[sizeof(filler) + 100];
+    struct admin_world world;
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    memset(filler, 'x', sizeof(filler) - 1);
+    snprintf(big, sizeof(big), "GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", filler);
+    expect_start(&world, big, "HTTP/1.1 414 ", "");
+    snprintf(big, sizeof(big), "GET /guests HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", filler);
+    expect_start(&world, big, "HTTP/1.1 431 ", "");
+
+    static const char body[] = "requests have no body here; leave it out";
+    static const char *const heads[] = {
+        "Content-Length: 1\r\n\r\n",
+        "Content-Length: 9999999999\r\n\r\n",
+        "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        snprintf(big, sizeof(big), "POST /guests/web1/freeze HTTP/1.1\r\nHost: x\r\n%s", heads[i]);
+        expect_start(&world, big, "HTTP/1.1 413 ", body);
+    }
+    cr_assert_eq(world.calls, 0);
+    free(world_call(&world, "GET", "/guests", 200));
+    admin_world_end(&world);
+}
+
+/* Bytes by chance, some of them between words of HTTP. */
+static size_t garbage(unsigned *seed, char *ret, size_t room)
+{
+    static const char *const words[] = {
+        "GET ",
+        "POST ",
+        "/guests",
+        "/guests/web1/freeze",
+        "?sessions=",
+        "%",
+        "%2e",
+        " HTTP/1.1",
+        "\r\n",
+        "\r\n\r\n",
+        "Host: x\r\n",
+        "Content-Length: ",
+        "4",
+        "-1",
+        "\n",
+        "Expect: ",
+        ":",
+        "Transfer-Encoding: chunked\r\n",
+        "0\r\n\r\n",
+        "HTTP/9.9",
+        "Connection: Upgrade\r\n",
+        "&",
+    };
+    size_t count = sizeof(words) / sizeof(words[0]);
+    size_t length = 0;
+
+    for (int parts = rand_r(seed) % 40; parts >= 0 && length + 64 < room; parts--) {
+        if (rand_r(seed) % 4) {
+            const char *word = words[(size_t)rand_r(seed) % count];
+            memcpy(ret + length, word, strlen(word));
+            length += strlen(word);
+        } else {
+            for (int bytes = rand_r(seed) % 32; bytes > 0; bytes--)
+                ret[length++] = (char)rand_r(seed);
+        }
+    }
+    return length;
+}
+
+/* Some end what they send, some go at once, and some stay for a while. */
+Test(admin_hostile, garbage)
+{
+    const char *first = getenv("VSLUICE_SEED");
+    unsigned start = first ? (unsigned)strtoul(first, NULL, 10) : 1;
+    struct admin_world world;
+    int fds[GARBAGE_STAYS];
+    char text[4096];
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    fprintf(stderr, "garbage of VSLUICE_SEED=%u and %d more\n", start, GARBAGE_SEEDS - 1);
+    for (unsigned i = 0; i < GARBAGE_SEEDS; i++) {
+        unsigned seed = start + i;
+        int fd = raw_connect(world.path);
+        size_t length = garbage(&seed, text, sizeof(text));
+        size_t half = length ? (size_t)rand_r(&seed) % length : 0;
+        send(fd, text, half, MSG_NOSIGNAL);
+        send(fd, text + half, length - half, MSG_NOSIGNAL);
+        if (rand_r(&seed) % 2)
+            shutdown(fd, SHUT_WR);
+        if (i >= GARBAGE_STAYS)
+            close(fds[i % GARBAGE_STAYS]);
+        fds[i % GARBAGE_STAYS] = fd;
+        if (i % 10 == 0)
+            free(world_call(&world, "GET", "/guests", 200));
+    }
+    for (int i = 0; i < GARBAGE_STAYS; i++)
+        close(fds[i]);
+    admin_world_end(&world);
+}
+
+/* Idle after an answer, in the middle of a request, and silent. */
+Test(admin_hostile, stop_with_connections)
+{
+    struct admin_world world;
+    int fds[3];
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    for (int i = 0; i < 3; i++)
+        fds[i] = raw_connect(world.path);
+    raw_send(fds[0], "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n");
+    free(raw_read_until(fds[0], "]}\n"));
+    raw_send(fds[1], "POST /guests/web1/fre");
+    admin_stop(world.admin);
+    world.admin = NULL;
+    for (int i = 0; i < 3; i++) {
+        char *rest = raw_read_all(fds[i]);
+        cr_assert_str_eq(rest, "");
+        free(rest);
+        close(fds[i]);
+    }
+    cr_assert_not(world.guests[0].frozen);
+    admin_world_end(&world);
+}
+
+/* At the bound the listener is not watched, and more wait for it. */
+Test(admin_hostile, stop_at_the_bound)
+{
+    struct admin_world world;
+    int fds[ADMIN_CONNECTIONS_MAX * 2];
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    for (int i = 0; i < ADMIN_CONNECTIONS_MAX * 2; i++)
+        fds[i] = raw_connect(world.path);
+    raw_send(fds[0], "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n");
+    free(raw_read_until(fds[0], "]}\n"));
+    admin_stop(world.admin);
+    world.admin = NULL;
+    for (int i = 0; i < ADMIN_CONNECTIONS_MAX * 2; i++) {
+        free(raw_read_all(fds[i]));
+        close(fds[i]);
+    }
+    admin_world_end(&world);
+}
+
+static void *stopper(void *owner)
+{
+    admin_stop(owner);
+    return NULL;
+}
+
+/* What a handler does is done when admin_stop() returns. */
+Test(admin_hostile, stop_in_a_handler)
+{
+    struct admin_world world;
+    pthread_t thread;
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    int fd = raw_connect(world.path);
+    raw_send(fd, "POST /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    sem_wait(&world.entered);
+    pthread_create(&thread, NULL, stopper, world.admin);
+    while (access(world.path, F_OK) == 0)
+        sched_yield();
+    cr_assert_eq(pthread_tryjoin_np(thread, NULL), EBUSY);
+    sem_post(&world.released);
+    pthread_join(thread, NULL);
+    cr_assert_eq(world.inside, 0);
+    world.admin = NULL;
+    free(raw_read_all(fd));
+    close(fd);
+    admin_world_end(&world);
+}
