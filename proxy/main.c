@@ -14,6 +14,8 @@ static const char help[] =
     "table\n"
     "       vsluice connect [-c FILE] [--timeout T] TARGET\n"
     "                                                   standard input and output to a target\n"
+    "       vsluice guest --admin PATH list | freeze [--end] NAME | thaw NAME\n"
+    "                                                   the guests of a running vsluice\n"
     "       vsluice doctor                              what this host offers, and what to do\n"
     "       vsluice --help | --version\n"
     "\n"
@@ -32,6 +34,8 @@ static const char help[] =
     "where no\n"
     "                        route is given)\n"
     "  --timeout T           how long connecting may take: 500ms, 5s, 1m (default 5s)\n"
+    "  --admin PATH          the admin socket of the running vsluice\n"
+    "  --end                 freeze: end the guest's sessions too\n"
     "\n"
     "Exit status: 0, 64 usage, 69 unavailable, 71 system error, 74 broken connection, 77 no "
     "permission,\n"
@@ -60,9 +64,10 @@ static const struct {
     const char *name;
     int (*command)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},       {"check", command_check},   {"connect", command_connect},
-    {"doctor", command_doctor}, {"help", print_help},       {"--help", print_help},
-    {"-h", print_help},         {"version", print_version}, {"--version", print_version},
+    {"run", command_run},         {"check", command_check}, {"connect", command_connect},
+    {"doctor", command_doctor},   {"guest", command_guest}, {"help", print_help},
+    {"--help", print_help},       {"-h", print_help},       {"version", print_version},
+    {"--version", print_version},
 };
 
 /* A descriptor opened later must not pass for a standard stream that was closed. */
@@ -84,7 +89,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].command(argc - 1, argv + 1);
-    fprintf(stderr, "vsluice: no such command: '%s'; run, check, connect and doctor are there\n",
+    fprintf(stderr,
+            "vsluice: no such command: '%s'; run, check, connect, guest and doctor are there\n",
             argv[1]);
     return command_usage("");
 }
