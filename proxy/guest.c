@@ -2,6 +2,7 @@
 #include "proxy/admin_client.h"
 #include "proxy/admin_uri.h"
 #include "proxy/command.h"
+#include "proxy/command_config.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -216,27 +217,62 @@ static int run_order(char **words, int count, struct guest_order *order)
     return usage("say what to do: list, freeze NAME or thaw NAME");
 }
 
+/* The admin socket of the configuration; 0: *ret is the caller's, and has one. */
+static int read_config(const char *path, struct config **ret)
+{
+    struct config_sources sources = {.path = path ? path : CONFIG_PATH_DEFAULT};
+    struct config *config;
+
+    int status = command_config_load(&sources, EX_CONFIG, &config);
+    if (status)
+        return status;
+    if (!config->admin_path) {
+        fprintf(stderr,
+                "vsluice: %s has no 'admin-socket' in [global]: add one and restart vsluice, or "
+                "give --admin PATH\n",
+                sources.path);
+        config_free(config);
+        return EX_CONFIG;
+    }
+    *ret = config;
+    return 0;
+}
+
 int command_guest(int argc, char **argv)
 {
     static const struct option options[] = {
         {"admin", required_argument, NULL, 'a'},
+        {"config", required_argument, NULL, 'c'},
         {"end", no_argument, NULL, 'e'},
         {0},
     };
     struct guest_order order = {0};
+    struct config *config = NULL;
+    const char *path = NULL;
+    int status = 0;
     int option;
 
     optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (option == 'a')
             order.socket_path = optarg;
+        else if (option == 'c')
+            path = optarg;
         else if (option == 'e')
             order.end = true;
         else
             return command_usage(argv[0]);
     }
-    /* Where the path can come from another place, this is where it is asked. */
-    if (!order.socket_path)
-        return usage("give the path of the admin socket: --admin PATH");
-    return run_order(argv + optind, argc - optind, &order);
+    if (order.socket_path && path)
+        return usage("give -c FILE or --admin PATH, not both");
+    if (!order.socket_path) {
+        status = read_config(path, &config);
+        if (status)
+            return status;
+        order.socket_path = config->admin_path;
+    }
+    status = run_order(argv + optind, argc - optind, &order);
+    if (config)
+        config_free(config);
+    return status;
 }

@@ -102,7 +102,7 @@ Test(guest, usage)
 
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    EXPECT(EX_USAGE, "", "--admin PATH", "list");
+    EXPECT(EX_USAGE, "", "not both", "--admin", "/x", "-c", "/y", "list");
     EXPECT(EX_USAGE, "", "say what to do", "--admin", "/x");
     EXPECT(EX_USAGE, "", "say what to do", "--admin", "/x", "melt", "web1");
     EXPECT(EX_USAGE, "", "the NAME of one guest", "--admin", "/x", "freeze");
@@ -113,6 +113,33 @@ Test(guest, usage)
     EXPECT(EX_USAGE, "", "no guest's NAME", "--admin", "/x", "thaw", name);
     EXPECT(EX_USAGE, "", "(usage of guest)", "--admin");
     EXPECT(EX_USAGE, "", "(usage of guest)", "--wrong", "list");
+}
+
+static void write_config(const char *path, const char *global)
+{
+    FILE *file = fopen(path, "we");
+
+    cr_assert_not_null(file);
+    fprintf(file, "[global]\n%s\n", global);
+    fclose(file);
+}
+
+Test(guest, socket_of_the_configuration)
+{
+    struct admin_world world;
+    char file[300];
+    char line[320];
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    snprintf(file, sizeof(file), "%.250s/vsluice.conf", world.directory);
+    EXPECT(EX_CONFIG, "", "vsluice.conf: ", "-c", file, "list");
+    write_config(file, "workers = 1");
+    EXPECT(EX_CONFIG, "", "has no 'admin-socket' in [global]", "-c", file, "list");
+    snprintf(line, sizeof(line), "admin-socket = %s", world.path);
+    write_config(file, line);
+    EXPECT(0, "guest web1 is frozen, 7 sessions\n", "", "-c", file, "freeze", "web1");
+    admin_world_end(&world);
 }
 
 Test(guest, nobody_there)
