@@ -36,12 +36,12 @@ static size_t count_open(void)
     return count;
 }
 
-void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted,
+void descriptors_divide(size_t listeners, size_t workers, size_t others, size_t sessions_wanted,
                         struct descriptors_share *ret)
 {
     size_t limit = descriptors_limit();
-    size_t taken =
-        count_open() + workers * (DESCRIPTORS_OF_RING + 2 * listeners) + DESCRIPTORS_RESERVE;
+    size_t taken = count_open() + workers * (DESCRIPTORS_OF_RING + 2 * listeners) + others +
+                   DESCRIPTORS_RESERVE;
 
     *ret = (struct descriptors_share){0};
     if (limit <= taken)

@@ -17,10 +17,11 @@ void descriptors_raise_limit(void);
 size_t descriptors_limit(void);
 
 /* What the limit leaves room for, beside what is open already, the rings of the workers, their
- * listeners, and a connection that each of those accepts when the last room is taken. */
+ * listeners, and a connection that each of those accepts when the last room is taken, and `others`.
+ */
 struct descriptors_share {
     size_t sessions; /* of all workers, at most `sessions_wanted` where that is not 0; 0: none */
     unsigned pipes;  /* that the lanes of each worker may borrow */
 };
-void descriptors_divide(size_t listeners, size_t workers, size_t sessions_wanted,
+void descriptors_divide(size_t listeners, size_t workers, size_t others, size_t sessions_wanted,
                         struct descriptors_share *ret);

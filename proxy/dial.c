@@ -77,7 +77,7 @@ static void leave_line(struct dial *dial)
     if (dial->options.guest)
         atomic_fetch_sub(&dial->options.guest->waiting, 1);
     struct dial *first = dial_line_leave(dial->line, dial);
-    if (first)
+    if (first && first->state == DIAL_WAITING)
         wait_in_line(first);
 }
 
@@ -253,7 +253,10 @@ static void attempt_expired(struct ring_timer *timer)
     switch (dial->state) {
     case DIAL_RESOLVING:
         resolver_forget(&dial->wait);
-        attempt_failed(dial, REASON_NAME_UNRESOLVED, EAI_AGAIN);
+        if (dial->options.target->kind == ENDPOINT_MACHINE)
+            attempt_failed(dial, REASON_MACHINE_UNKNOWN, -ETIMEDOUT);
+        else
+            attempt_failed(dial, REASON_NAME_UNRESOLVED, EAI_AGAIN);
         break;
     case DIAL_GREETING: attempt_failed(dial, REASON_MUX_SILENT, -ETIMEDOUT); break;
     default:
@@ -445,12 +448,18 @@ static void greet_readable(struct ring_op *op, int result, unsigned flags)
     }
 }
 
+static enum reason reason_of_lookup(const struct dial *dial)
+{
+    return dial->options.target->kind == ENDPOINT_MACHINE ? REASON_MACHINE_UNKNOWN
+                                                          : REASON_NAME_UNRESOLVED;
+}
+
 static void resolved(struct resolver_wait *wait, struct addresses *addresses, int error)
 {
     struct dial *dial = (void *)((char *)wait - offsetof(struct dial, wait));
 
     if (!addresses) {
-        attempt_failed(dial, REASON_NAME_UNRESOLVED, error);
+        attempt_failed(dial, reason_of_lookup(dial), error);
         return;
     }
     dial->addresses = addresses_ref(addresses);
@@ -464,6 +473,9 @@ static int find_addresses(struct dial *dial)
 
     addresses_unref(dial->addresses);
     dial->addresses = NULL;
+    if (target->kind == ENDPOINT_MACHINE)
+        return resolver_lookup_machine(dial->resolver, target->name, dial->options.port,
+                                       &dial->wait, resolved, &dial->addresses);
     if (address_of_endpoint(target, &address) == -ENOENT)
         return resolver_lookup(dial->resolver, target->name, dial->options.port, &dial->wait,
                                resolved, &dial->addresses);

@@ -97,7 +97,7 @@ static void tell_limits(void)
     getrlimit(RLIMIT_MEMLOCK, &locked);
     descriptors_raise_limit();
     struct descriptors_share share;
-    descriptors_divide(1, 1, 0, &share);
+    descriptors_divide(1, 1, 0, 0, &share);
     size_t sessions = share.sessions;
     printf(ROW "%llu (hard limit %llu): %zu sessions at once%s\n", "open files",
            (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_max, sessions,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-static int status_of_error(int error)
+int exit_status_of_error(int error)
 {
     switch (-error) {
     case EACCES:
@@ -52,7 +52,7 @@ static int open_route(struct entrances *entrances, struct config *config, const 
         if (count < 0 && !quiet)
             log_line("vsluice: route %s: %s", route->name, error);
         if (count < 0)
-            status = status ? status : status_of_error(count);
+            status = status ? status : exit_status_of_error(count);
         for (int b = 0; b < count; b++) {
             int failed = add(entrances, config, route, listen, uses, &bound[b]);
             status = status ? status : failed;

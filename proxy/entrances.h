@@ -8,6 +8,9 @@
 
 struct workers;
 
+/* The exit status (sysexits.h) where an address cannot be had, for that error. */
+int exit_status_of_error(int error);
+
 struct entrance {
     struct opening *opening;
     struct bound bound;

@@ -1,4 +1,4 @@
-/* A list by name. */
+/* A list in the order of names. */
 #include "proxy/guest_use.h"
 
 #include "proxy/vmm.h"
@@ -13,9 +13,20 @@ void guest_uses_init(struct guest_uses *uses)
     pthread_mutex_init(&uses->mutex, NULL);
 }
 
+/* Without the port, which a guest's address has none of; NULL: out of memory. */
+static char *guest_address_text(const struct guest *guest)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+    size_t length = endpoint_format(&guest->address, text);
+
+    text[length - strlen(":0")] = '\0';
+    return strdup(text);
+}
+
 static void use_free(struct guest_use *use)
 {
     free(use->name);
+    free(use->address);
     free(use);
 }
 
@@ -31,33 +42,69 @@ void guest_uses_deinit(struct guest_uses *uses)
     pthread_mutex_destroy(&uses->mutex);
 }
 
-static struct guest_use *find_or_add(struct guest_uses *uses, const char *name)
+/* Where the guest of that name is, or would be. */
+static struct guest_use **find(struct guest_uses *uses, const char *name)
 {
-    for (struct guest_use *use = uses->first; use; use = use->next)
-        if (strcmp(use->name, name) == 0)
-            return use;
+    struct guest_use **link = &uses->first;
+
+    while (*link && strcmp((*link)->name, name) < 0)
+        link = &(*link)->next;
+    return link;
+}
+
+static bool is_at(struct guest_use *const *link, const char *name)
+{
+    return *link && strcmp((*link)->name, name) == 0;
+}
+
+static struct guest_use *add(struct guest_uses *uses, struct guest_use **link,
+                             const struct guest *guest)
+{
     struct guest_use *use = calloc(1, sizeof(*use));
-    char *copy = strdup(name);
-    if (!use || !copy) {
-        free(use);
-        free(copy);
+
+    if (!use)
+        return NULL;
+    use->uses = uses;
+    use->name = strdup(guest->name);
+    use->address = guest_address_text(guest);
+    if (!use->name || !use->address) {
+        use_free(use);
         return NULL;
     }
-    use->uses = uses;
-    use->name = copy;
-    use->next = uses->first;
-    uses->first = use;
+    use->next = *link;
+    *link = use;
     return use;
 }
 
-struct guest_use *guest_use_get(struct guest_uses *uses, const char *name)
+struct guest_use *guest_use_get(struct guest_uses *uses, const struct guest *guest)
 {
     pthread_mutex_lock(&uses->mutex);
-    struct guest_use *use = find_or_add(uses, name);
+    struct guest_use **link = find(uses, guest->name);
+    struct guest_use *use = is_at(link, guest->name) ? *link : add(uses, link, guest);
     if (use)
         use->references++;
     pthread_mutex_unlock(&uses->mutex);
     return use;
+}
+
+struct guest_use *guest_use_find(struct guest_uses *uses, const char *name)
+{
+    pthread_mutex_lock(&uses->mutex);
+    struct guest_use **link = find(uses, name);
+    struct guest_use *use = is_at(link, name) ? *link : NULL;
+    if (use)
+        use->references++;
+    pthread_mutex_unlock(&uses->mutex);
+    return use;
+}
+
+void guest_uses_visit(struct guest_uses *uses,
+                      void (*visit)(void *argument, const struct guest_use *use), void *argument)
+{
+    pthread_mutex_lock(&uses->mutex);
+    for (const struct guest_use *use = uses->first; use; use = use->next)
+        visit(argument, use);
+    pthread_mutex_unlock(&uses->mutex);
 }
 
 struct guest_use *guest_use_ref(struct guest_use *use)

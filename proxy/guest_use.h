@@ -18,6 +18,7 @@ struct guest_use {
     struct guest_uses *uses;
     struct guest_use *next;
     char *name;
+    char *address;        /* as text */
     unsigned references;  /* of guest_uses.mutex */
     atomic_uint sessions; /* to it and from it */
     atomic_uint waiting;  /* of those, that wait for it to be reached */
@@ -35,10 +36,17 @@ void guest_uses_init(struct guest_uses *uses);
 /* Nobody holds a reference. */
 void guest_uses_deinit(struct guest_uses *uses);
 
-/* A reference to the guest of that name. NULL: out of memory. */
-struct guest_use *guest_use_get(struct guest_uses *uses, const char *name);
+/* A reference to what is known of a guest. NULL: out of memory. */
+struct guest_use *guest_use_get(struct guest_uses *uses, const struct guest *guest);
+
+/* The same by its name; NULL: it is not known. */
+struct guest_use *guest_use_find(struct guest_uses *uses, const char *name);
 struct guest_use *guest_use_ref(struct guest_use *use);
 void guest_use_put(struct guest_use *use);
+
+/* Each guest that is known, in the order of their names; none comes or goes meanwhile. */
+void guest_uses_visit(struct guest_uses *uses,
+                      void (*visit)(void *argument, const struct guest_use *use), void *argument);
 
 /* New sessions wait, until it is thawed. */
 void guest_use_freeze(struct guest_use *use, bool frozen);

@@ -102,9 +102,10 @@ static int place_compare(const void *a, const void *b)
 static void place_note(struct guest_watch *watch, int descriptor)
 {
     struct place wanted = {.watch = descriptor, .look = watch->look};
-    struct place *place =
-        bsearch(&wanted, watch->places, watch->place_count, sizeof(wanted), place_compare);
+    struct place *place = NULL;
 
+    if (watch->place_count > 0)
+        place = bsearch(&wanted, watch->places, watch->place_count, sizeof(wanted), place_compare);
     if (place) {
         place->look = watch->look;
         return;

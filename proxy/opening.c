@@ -7,7 +7,7 @@ static bool use_get(struct guest_uses *uses, const struct guest *guest, struct g
 {
     if (!guest)
         return true;
-    *ret = guest_use_get(uses, guest->name);
+    *ret = guest_use_get(uses, guest);
     return *ret;
 }
 

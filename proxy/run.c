@@ -1,4 +1,6 @@
 /* vsluice run: binds every route, says so, and relays until told to stop. */
+#include "proxy/admin.h"
+#include "proxy/admin_guests.h"
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 #include "proxy/descriptors.h"
@@ -28,6 +30,8 @@ struct service {
     struct entrances entrances;
     struct workers *workers;
     struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
+    struct admin *admin;               /* NULL: none is configured */
+    struct admin_guests admin_guests;
     int signals;
 };
 
@@ -57,7 +61,8 @@ static int prepare(struct service *service)
     bool refused;
 
     descriptors_divide(listeners_expected(service, options.count), options.count,
-                       config->sessions_max, &options.descriptors);
+                       config->admin_path ? ADMIN_DESCRIPTORS : 0, config->sessions_max,
+                       &options.descriptors);
     if (options.descriptors.sessions < options.count)
         options.count = (unsigned)options.descriptors.sessions;
     if (options.count == 0) {
@@ -98,6 +103,8 @@ static uint64_t clock_ns(void)
 
 static void stop_listening(struct service *service)
 {
+    admin_stop(service->admin);
+    service->admin = NULL;
     guest_routes_free(service->guest_routes);
     service->guest_routes = NULL;
     entrances_close(&service->entrances);
@@ -184,6 +191,23 @@ static int supervise(struct service *service)
     return error;
 }
 
+static int begin_admin(struct service *service)
+{
+    char error[ADMIN_ERROR_BYTES];
+
+    if (!service->config->admin_path)
+        return 0;
+    service->admin_guests = (struct admin_guests){&service->uses, service->workers};
+    struct admin_options options = {
+        .path = service->config->admin_path,
+        .routes = {admin_guests_routes, ADMIN_GUESTS_ROUTES, &service->admin_guests},
+    };
+    int failed = admin_start(&service->admin, &options, error);
+    if (failed < 0)
+        log_line("vsluice: admin-socket: %s", error);
+    return failed;
+}
+
 /* The guests that are there already are listened for before `ready` is said. */
 static int begin(struct service *service)
 {
@@ -194,10 +218,13 @@ static int begin(struct service *service)
         entrances_announce(&service->entrances);
     if (error == 0 && config->guest_each && config->template_count > 0)
         error = guest_routes_new(&service->guest_routes, config, &service->uses, service->workers);
-    if (error < 0) {
+    if (error < 0)
         log_line("vsluice: cannot start: %s", strerror(-error));
+    if (error == 0)
+        error = begin_admin(service);
+    if (error < 0) {
         workers_command(service->workers, MAILBOX_DRAIN);
-        return EX_OSERR;
+        return exit_status_of_error(error);
     }
     if (service->guest_routes)
         guest_routes_look(service->guest_routes);

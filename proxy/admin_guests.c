@@ -1,0 +1,119 @@
+/* What the handlers do. */
+#include "proxy/admin_guests.h"
+
+#include "config/name.h"
+#include "proxy/log.h"
+#include "proxy/workers.h"
+
+#include <string.h>
+
+struct listing {
+    FILE *stream;
+    bool any;
+};
+
+static void print_guest(void *argument, const struct guest_use *use)
+{
+    struct listing *listing = argument;
+
+    fputs(listing->any ? ",\n" : "\n", listing->stream);
+    listing->any = true;
+    fputs("  {\"name\": ", listing->stream);
+    admin_print_string(listing->stream, use->name);
+    fputs(", \"address\": ", listing->stream);
+    admin_print_string(listing->stream, use->address);
+    fprintf(listing->stream, ", \"sessions\": %u, \"frozen\": %s, \"held\": %u}",
+            atomic_load(&use->sessions), atomic_load(&use->frozen) ? "true" : "false",
+            atomic_load(&use->waiting));
+}
+
+static int list(void *owner, struct admin_request *request)
+{
+    const struct admin_guests *guests = owner;
+    struct listing listing = {.stream = request->answer};
+
+    fputs("{\"guests\": [", request->answer);
+    guest_uses_visit(guests->uses, print_guest, &listing);
+    fputs(listing.any ? "\n]}\n" : "]}\n", request->answer);
+    return 200;
+}
+
+/* The known name that is nearest to a wrong one. */
+struct suggestion {
+    struct name_search search;
+    char name[NAME_BYTES_MAX + 1];
+};
+
+static void offer(void *argument, const struct guest_use *use)
+{
+    struct suggestion *suggestion = argument;
+
+    name_search_offer(&suggestion->search, use->name);
+    if (suggestion->search.best)
+        snprintf(suggestion->name, sizeof(suggestion->name), "%s", suggestion->search.best);
+}
+
+static int refuse_unknown(const struct admin_guests *guests, struct admin_request *request)
+{
+    const char *name = request->values[0];
+    struct suggestion suggestion = {.name = ""};
+
+    name_search_init(&suggestion.search, name);
+    guest_uses_visit(guests->uses, offer, &suggestion);
+    if (suggestion.search.best)
+        return admin_refuse(request, 404, "there is no guest '%s'; did you mean '%s'?", name,
+                            suggestion.name);
+    return admin_refuse(
+        request, 404, "there is no guest '%s' in any route; 'vsluice guest list' shows them", name);
+}
+
+static int answer(struct admin_request *request, const struct guest_use *use)
+{
+    fputs("{\"name\": ", request->answer);
+    admin_print_string(request->answer, use->name);
+    fprintf(request->answer, ", \"frozen\": %s, \"sessions\": %u}\n",
+            atomic_load(&use->frozen) ? "true" : "false", atomic_load(&use->sessions));
+    return 200;
+}
+
+static int freeze(void *owner, struct admin_request *request)
+{
+    struct admin_guests *guests = owner;
+    const char *sessions = admin_request_parameter(request, "sessions");
+    bool end = sessions && strcmp(sessions, "end") == 0;
+
+    if (sessions && !end && strcmp(sessions, "keep") != 0)
+        return admin_refuse(request, 400, "'%s' is no value of 'sessions'; give it keep or end",
+                            sessions);
+    struct guest_use *use = guest_use_find(guests->uses, request->values[0]);
+    if (!use)
+        return refuse_unknown(guests, request);
+    guest_use_freeze(use, true);
+    log_line("guest %s: frozen: new sessions wait, %u %s", use->name, atomic_load(&use->sessions),
+             end ? "end" : "go on");
+    if (end)
+        workers_end_guest(guests->workers, use);
+    int status = answer(request, use);
+    guest_use_put(use);
+    return status;
+}
+
+static int thaw(void *owner, struct admin_request *request)
+{
+    struct admin_guests *guests = owner;
+    struct guest_use *use = guest_use_find(guests->uses, request->values[0]);
+
+    if (!use)
+        return refuse_unknown(guests, request);
+    guest_use_freeze(use, false);
+    log_line("guest %s: thawed: %u sessions have waited", use->name, atomic_load(&use->waiting));
+    int status = answer(request, use);
+    guest_use_put(use);
+    return status;
+}
+
+const struct admin_route admin_guests_routes[ADMIN_GUESTS_ROUTES] = {
+    {"GET", "/guests", list, {0}},
+    {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
+    {"POST", "/guests/{name}/thaw", thaw, {0}},
+};
