@@ -1,4 +1,4 @@
-"""vsock-mux targets, against scripted muxes: what they may do, and what vsluice makes of it."""
+"""vsock-mux targets, against a scripted mux: what no VMM of test_vmm.py does, and what vsluice makes of it."""
 
 import contextlib
 import select
@@ -70,13 +70,6 @@ class Mux(harness.TestCase):
         self.vsluice.wait_fds(self.fds)
         self.vsluice.stop()
 
-    def test_payload_waits_for_ok(self):
-        initiator, mux = self.session(b'early')
-        self.quiet(mux)
-        mux.sendall(b'OK 5000\n')
-        self.assertEqual(mux.recv(100), b'early')
-        self.relays(initiator, mux)
-
     def test_early_half_close_waits_for_ok(self):
         initiator, mux = self.session(b'all of it')
         initiator.shutdown(harness.socket.SHUT_WR)
@@ -88,8 +81,7 @@ class Mux(harness.TestCase):
         self.assertEqual(read_all(initiator), b'answer')
         self.finish(initiator)
 
-    def test_guest_speaks_first(self):
-        """Right behind OK, in the same piece; and much of it."""
+    def test_guest_speaks_much_behind_ok(self):
         initiator, mux = self.session()
         banner = b'SSH-2.0-guest\r\n' + bytes(100_000)
         mux.sendall(b'OK 5000\n' + banner)
@@ -105,36 +97,6 @@ class Mux(harness.TestCase):
         mux.close()
         self.assertEqual(read_all(initiator), b'bye\n')
         self.finish(initiator)
-
-    def test_guest_speaks_newlines(self):
-        initiator, mux = self.session()
-        mux.sendall(b'OK 1\n\nOK 2\n\n')
-        self.assertEqual(initiator.recv(100), b'\nOK 2\n\n')
-        self.relays(initiator, mux)
-
-    def test_ok_in_pieces(self):
-        initiator, mux = self.session(b'early')
-        for byte in b'OK 1073741824\n':
-            self.quiet(mux, 0.02)
-            mux.sendall(bytes([byte]))
-        self.assertEqual(mux.recv(100), b'early')
-        self.relays(initiator, mux)
-
-    def test_ok_in_pieces_with_the_guest_behind(self):
-        initiator, mux = self.session()
-        for piece in (b'O', b'K ', b'42949', b'67295', b'\nfi', b'rst'):
-            mux.sendall(piece)
-            time.sleep(0.02)
-        got = b''
-        while len(got) < 5:
-            got += initiator.recv(100)
-        self.assertEqual(got, b'first')
-        self.relays(initiator, mux)
-
-    def test_refused(self):
-        initiator, mux = self.session()
-        mux.close()
-        self.fails(initiator, mux, 'mux-refused', 'nothing listens on it in the guest')
 
     def test_refused_with_a_reset(self):
         """As a VMM does that closes without having read CONNECT."""

@@ -1,115 +1,461 @@
-"""VMMs that differ: who cuts a connection when the host half-closes it, and who has a socket for each port.
+"""What VMMs do with vsock (docs/vmm.md): a class for each VMM, and a test in it for each quirk that it has.
 
-With an argument `mux PATH NAME` it is such a VMM: a process of that name that, as Firecracker does, ends a whole connection
-on the host's end-of-file.
+The quirks are classes of tests; those of the VMMs, at the end, are put together from them. vmm.py plays the VMMs.
 """
 
+import contextlib
 import os
-import pathlib
+import resource
 import select
 import socket
-import sys
+import stat
+import time
 
 import harness
-from harness import SLOWNESS, read_all
+import vmm
+from harness import SLOWNESS, read_all, wait_until
 
-ANSWER = bytes(range(256)) * 4096
-PAUSE = 0.2 * SLOWNESS
-
-
-def serve_cut(connection):
-    """Answers a line in two pieces; an end-of-file before the second ends it."""
-    with connection:
-        connection.recv(100)
-        connection.sendall(b'OK 1073741824\n')
-        while not connection.recv(100).endswith(b'\n'):
-            pass
-        half = len(ANSWER) // 2
-        connection.sendall(ANSWER[:half])
-        readable, _, _ = select.select([connection], [], [], PAUSE)
-        if readable and connection.recv(1, socket.MSG_PEEK) == b'':
-            return
-        connection.sendall(ANSWER[half:])
+PORT_MAX = 4294967294
+SEGMENT = b'SSH-2.0-guest\r\n' + bytes(20_000)
+QUIET = 0.1 * SLOWNESS
+AT_ONCE = 2  # seconds
+MANY = min(2000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200) // 4)  # a session has four descriptors here
 
 
-def serve(path, name):
-    pathlib.Path('/proc/self/comm').write_text(name)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        print('ready', flush=True)
-        while True:
-            serve_cut(listener.accept()[0])
+def quiet(*socks):
+    """Nothing comes from any of them."""
+    poll = select.poll()
+    for sock in socks:
+        poll.register(sock, select.POLLIN)
+    return poll.poll(QUIET * 1000) == []
 
 
-class Vmm(harness.TestCase):
-    def routed(self, options, port=80, name='python3'):
-        """A route to a guest behind such a VMM."""
-        path = self.name('.sock')
-        vmm = self.start(harness.Process([sys.executable, __file__, 'mux', path, name], 'vmm'))
-        vmm.wait_lines('ready')
-        return self.proxy(config=f'[guest g]\naddress = vsock-mux:{path}\n{options}\n'
-                                 f'[route r]\nlisten = tcp:127.0.0.1:0\ntarget = guest:g:{port}\n')
+@contextlib.contextmanager
+def user(uid, gid):
+    """Become somebody else for a while."""
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
-    def answer(self, vsluice):
-        """To a request whose sender half-closes behind it."""
-        with self.dial(vsluice.endpoint) as initiator:
-            initiator.sendall(b'GET\n')
-            initiator.shutdown(socket.SHUT_WR)
-            return read_all(initiator)
 
-    def test_firecracker_is_told_when_both_have_ended(self):
-        self.assertEqual(self.answer(self.routed('vmm = firecracker')), ANSWER)
+def may_connect(path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(path)
+        except PermissionError:
+            return False
+        return True
 
-    def test_half_close_held_by_wish(self):
-        self.assertEqual(self.answer(self.routed('vmm = vhost-device\nhalf-close = hold')), ANSWER)
 
-    def test_half_close_passed_by_wish(self):
-        self.assertLess(len(self.answer(self.routed('vmm = firecracker\nhalf-close = pass'))), len(ANSWER))
+class Case(harness.TestCase):
+    kind = None
+    half_close = 'auto'
+    guest_dials = 200  # at once
 
-    def test_others_are_told_at_once(self):
-        for vmm in 'cloud-hypervisor', 'vhost-device':
-            with self.subTest(vmm):
-                self.assertLess(len(self.answer(self.routed(f'vmm = {vmm}'))), len(ANSWER))
+    def vmm(self, **options):
+        """One of the kind of the class, running."""
+        one = vmm.Vmm(self.kind, self.name('.sock'), **options)
+        self.addCleanup(self.end_vmm, one)
+        return one
 
-    def test_firecracker_is_recognised(self):
-        self.assertEqual(self.answer(self.routed('', name='firecracker')), ANSWER)
-        self.assertLess(len(self.answer(self.routed('', name='another'))), len(ANSWER))
+    def end_vmm(self, one):
+        one.stop()
+        self.assertEqual(one.faults, [])
 
-    def test_what_firecracker_dials(self):
+    def guest(self, one, *options, name='g', word=None):
+        return '\n'.join([f'[guest {name}]', f'address = vsock-mux:{one.path}', f'vmm = {word or one.kind.word}',
+                          *(options or [f'half-close = {self.half_close}']), ''])
+
+    def to_guest(self, one, *options, port=80, word=None):
+        """vsluice with a route from TCP to a port of the guest."""
+        vsluice = self.proxy(config=self.guest(one, *options, word=word) +
+                             f'[route r]\nlisten = tcp:127.0.0.1:0\ntarget = guest:g:{port}\n')
+        self.fds = vsluice.fds()
+        return vsluice
+
+    def from_guest(self, one, target, *options):
+        """vsluice with a route from what the guest dials at port 5000, and one to its port 80."""
+        vsluice = self.proxy(config=self.guest(one) +
+                             '[route to]\nlisten = tcp:127.0.0.1:0\ntarget = guest:g:80\n' +
+                             '\n'.join(['[route r]', 'listen = guest:g:5000', f'target = {target}', *options]))
+        self.fds = vsluice.fds()
+        return vsluice
+
+    def accept_in(self, one, port=80):
+        service = one.accept(port)
+        self.addCleanup(service.close)
+        return service
+
+    def session(self, vsluice, one, port=80):
+        """The initiator, and the service in the guest."""
+        return self.dial(vsluice.endpoint), self.accept_in(one, port)
+
+    def dial_in(self, one, port=5000, **options):
+        program = one.dial(port, **options)
+        self.addCleanup(program.close)
+        return program
+
+    def receives(self, sock, data):
+        got = b''
+        while len(got) < len(data):
+            part = sock.recv(1 << 20)
+            self.assertNotEqual(part, b'', f'ended after {len(got)} of {len(data)} bytes')
+            got += part
+        self.assertEqual(got, data)
+
+    def relays(self, *socks):
+        for one, other in socks, reversed(socks):
+            one.sendall(b'there and back')
+            self.receives(other, b'there and back')
+
+    def over(self, vsluice, *socks):
+        """Both ends close; nothing is left, and no session ended in error."""
+        for sock in socks:
+            sock.close()
+        vsluice.wait_fds(self.fds)
+        vsluice.stop()
+        self.assertEqual([match.string for match in vsluice.ended()], [])
+
+    def fails(self, vsluice, token, says):
+        """A session is reset at once, and the log has one line that says why."""
+        started = time.monotonic()
+        with self.assertRaises(ConnectionResetError):
+            self.dial(vsluice.endpoint).recv(1)
+        self.assertLess(time.monotonic() - started, AT_ONCE * SLOWNESS)
+        vsluice.wait_lines('session 1: ended')
+        line, = vsluice.matches('^route r session 1: ended: .*')
+        self.assertRegex(line[0], f'ended: {token}: .*{says}')
+        vsluice.wait_fds(self.fds)
+        vsluice.stop()
+
+
+class Handshake:
+    """CONNECT PORT, at most 32 bytes and in one piece; OK NUMBER; and the bytes around them."""
+
+    def connects(self, port):
+        one = self.vmm(ports=[port])
+        vsluice = self.to_guest(one, port=port)
+        sessions = [self.session(vsluice, one, port) for _ in range(50)]
+        for session in sessions:
+            self.relays(*session)
+        self.assertEqual(one.requests, [b'CONNECT %d\n' % port] * len(sessions))
+        self.over(vsluice, *(sock for session in sessions for sock in session))
+
+    def test_connect_in_one_piece(self):
+        self.connects(80)
+
+    def test_connect_in_one_piece_to_the_last_port(self):
+        self.connects(PORT_MAX)
+
+    def speaks(self, *said, ports=(80, PORT_MAX), **options):
+        """The service, right behind OK, in sessions one after the other."""
+        for port in ports:
+            one = self.vmm(ports=[port], **options)
+            vsluice = self.to_guest(one, port=port)
+            for one.behind_ok in said:
+                initiator = self.dial(vsluice.endpoint)
+                initiator.sendall(b'early')
+                service = self.accept_in(one, port)
+                self.receives(service, b'early')
+                self.receives(initiator, one.behind_ok)
+                self.relays(initiator, service)
+                initiator.close()
+                service.close()
+            self.over(vsluice)
+
+    def test_ok_with_ten_digits_byte_by_byte(self):
+        self.speaks(b'', ports=[PORT_MAX], ok_trickles=True)
+
+    def test_bytes_behind_ok_are_the_guests(self):
+        self.speaks(SEGMENT, b'\nOK 2\n\n', b'1')
+
+    def test_bytes_behind_the_last_byte_of_ok_are_the_guests(self):
+        self.speaks(SEGMENT, b'\nOK 2\n\n', ok_trickles=True)
+
+    def test_early_data_is_not_lost(self):
+        """What the initiator sends at once waits for OK: vhost-device would throw it away."""
+        one = self.vmm(ok_pause=QUIET)
+        vsluice = self.to_guest(one)
+        initiator = self.dial(vsluice.endpoint)
+        initiator.sendall(SEGMENT)
+        service = self.accept_in(one)
+        self.receives(service, SEGMENT)
+        self.assertEqual(one.early, 0)
+        self.relays(initiator, service)
+        self.over(vsluice, initiator, service)
+
+    def test_refusal_is_end_of_file(self):
+        one = self.vmm(ports=[])
+        self.fails(self.to_guest(one), 'mux-refused',
+                   f'nothing listens on it in the guest.* to vsock-mux:{one.path}:80')
+        self.assertEqual(one.requests, [b'CONNECT 80\n'])
+
+
+class SocketForEachPort:
+    """No handshake: PATH_PORT is the service."""
+
+    def test_nothing_but_the_initiators_bytes(self):
+        one = self.vmm()
+        vsluice = self.to_guest(one)
+        initiator, service = self.session(vsluice, one)
+        self.assertTrue(quiet(initiator, service))
+        service.sendall(b'the service speaks first')
+        self.receives(initiator, b'the service speaks first')
+        initiator.sendall(SEGMENT)
+        initiator.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(service), SEGMENT)
+        self.over(vsluice, initiator, service)
+
+    def test_a_socket_for_each_port(self):
+        one = self.vmm(ports=[80, 81, PORT_MAX])
+        for port in 81, PORT_MAX, 80:
+            with self.subTest(port=port):
+                vsluice = self.to_guest(one, port=port)
+                initiator, service = self.session(vsluice, one, port)
+                self.relays(initiator, service)
+                self.over(vsluice, initiator, service)
+
+    def test_port_without_a_socket(self):
+        one = self.vmm(ports=[])
+        self.fails(self.to_guest(one), 'target-missing', f' to .*{one.path}')
+
+
+class HostHalfClose:
+    def request(self, vsluice, one):
+        """The initiator half-closes behind its request."""
+        initiator, service = self.session(vsluice, one)
+        initiator.sendall(b'GET')
+        initiator.shutdown(socket.SHUT_WR)
+        self.receives(service, b'GET')
+        return initiator, service
+
+    def answers(self, vsluice, one, initiator, service, half_closes):
+        """In two pieces, and closes."""
+        self.assertEqual(one.half_closes, half_closes)
+        service.sendall(SEGMENT)
+        self.receives(initiator, SEGMENT)
+        service.sendall(SEGMENT)
+        service.close()
+        self.assertEqual(read_all(initiator), SEGMENT)
+        self.over(vsluice, initiator)
+
+    def is_held_back(self, *options, **more):
+        one = self.vmm()
+        vsluice = self.to_guest(one, *options, **more)
+        initiator, service = self.request(vsluice, one)
+        self.assertTrue(quiet(service))
+        self.answers(vsluice, one, initiator, service, 0)
+
+    def is_passed_to_the_guest(self, *options, **more):
+        one = self.vmm()
+        vsluice = self.to_guest(one, *options, **more)
+        initiator, service = self.request(vsluice, one)
+        self.assertEqual(read_all(service), b'')
+        self.answers(vsluice, one, initiator, service, 1)
+
+    def cuts(self, *options, **more):
+        """A half-close that is passed on: the VMM closes the whole connection."""
+        one = self.vmm()
+        vsluice = self.to_guest(one, *options, **more)
+        initiator, service = self.request(vsluice, one)
+        self.assertEqual(read_all(service), b'')
+        self.assertEqual(read_all(initiator), b'')
+        self.over(vsluice, initiator, service)
+
+
+class HostHalfCloseCuts(HostHalfClose):
+    """It closes the whole connection."""
+
+    def test_host_half_close_is_held_back(self):
+        self.is_held_back()
+
+    def test_host_half_close_passed_by_wish_cuts(self):
+        self.cuts('half-close = pass')
+
+    def test_host_half_close_behind_what_the_guest_dials_is_held_back(self):
         """The target ends; the guest, which still sends, is told when it has ended too."""
-        path = self.name('.sock')
+        one = self.vmm()
         server, target = self.listener('tcp')
-        self.proxy(config=f'[guest g]\naddress = vsock-mux:{path}\nvmm = firecracker\n'
-                          f'[route r]\nlisten = guest:g:5000\ntarget = {target}\n')
-        with self.dial(f'unix:{path}_5000') as guest, self.accept(server) as service:
-            service.sendall(b'hello')
-            service.shutdown(socket.SHUT_WR)
-            self.assertEqual(guest.recv(100), b'hello')
-            self.assertEqual(select.select([guest], [], [], PAUSE)[0], [])
-            guest.sendall(b'the rest')
-            guest.shutdown(socket.SHUT_WR)
-            self.assertEqual(read_all(service), b'the rest')
-            self.assertEqual(read_all(guest), b'')
+        vsluice = self.from_guest(one, target)
+        program, service = self.dial_in(one), self.accept(server)
+        service.sendall(b'hello')
+        service.shutdown(socket.SHUT_WR)
+        self.receives(program, b'hello')
+        self.assertTrue(quiet(program))
+        program.sendall(b'the rest')
+        program.close()
+        self.assertEqual(read_all(service), b'the rest')
+        self.assertEqual(one.half_closes, 0)
+        self.over(vsluice, service)
 
-    def test_libkrun_has_a_socket_for_each_port(self):
-        path = self.name('.sock')
-        with socket.socket(socket.AF_UNIX) as guest_port:
-            guest_port.bind(f'{path}_80')
-            guest_port.listen()
-            vsluice = self.proxy(config=f'[guest k]\naddress = vsock-mux:{path}\nvmm = libkrun\n'
-                                        '[route r]\nlisten = tcp:127.0.0.1:0\ntarget = guest:k:80\n')
-            with self.dial(vsluice.endpoint) as initiator, self.accept(guest_port) as service:
-                service.sendall(b'first')
-                self.assertEqual(initiator.recv(100), b'first')
-                initiator.sendall(b'second')
-                initiator.shutdown(socket.SHUT_WR)
-                self.assertEqual(read_all(service), b'second')
-        os.unlink(f'{path}_80')
+
+class HostHalfClosePasses(HostHalfClose):
+    def test_host_half_close_is_passed_on(self):
+        self.is_passed_to_the_guest()
+
+    def test_host_half_close_is_held_back_by_wish(self):
+        self.is_held_back('half-close = hold')
+
+    def test_host_half_close_behind_what_the_guest_dials_is_passed_on(self):
+        one = self.vmm()
+        server, target = self.listener('tcp')
+        vsluice = self.from_guest(one, target)
+        program, service = self.dial_in(one), self.accept(server)
+        service.sendall(b'hello')
+        service.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(program), b'hello')
+        program.sendall(b'the rest')
+        program.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(service), b'the rest')
+        self.over(vsluice, program, service)
+
+
+class HostHalfCloseDrops(HostHalfClose):
+    """The VMM is told, the guest is not."""
+
+    def test_host_half_close_is_not_passed_on_by_the_vmm(self):
+        one = self.vmm()
+        vsluice = self.to_guest(one)
+        initiator, service = self.request(vsluice, one)
+        wait_until(lambda: one.half_closes == 1, 10, 'the VMM was not told')
+        self.assertTrue(quiet(service))
+        self.answers(vsluice, one, initiator, service, 1)
+
+
+class GuestHalfClosePasses:
+    def test_guest_half_close_is_passed_on(self):
+        one = self.vmm()
+        vsluice = self.to_guest(one)
+        initiator, service = self.session(vsluice, one)
+        service.sendall(b'all of it')
+        service.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(initiator), b'all of it')
+        initiator.sendall(b'thanks')
+        initiator.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(service), b'thanks')
+        self.over(vsluice, initiator, service)
+
+
+class GuestHalfCloseDrops:
+    def test_guest_half_close_is_not_passed_on_by_the_vmm(self):
+        """The initiator has all bytes and goes on sending; that the guest ended it learns when the guest closes."""
+        one = self.vmm()
+        vsluice = self.to_guest(one)
+        initiator, service = self.session(vsluice, one)
+        service.sendall(b'all of it')
+        service.shutdown(socket.SHUT_WR)
+        self.receives(initiator, b'all of it')
+        self.assertTrue(quiet(initiator))
+        initiator.sendall(b'thanks')
+        self.receives(service, b'thanks')
+        service.close()
+        self.assertEqual(read_all(initiator), b'')
+        self.over(vsluice, initiator)
+
+
+class GuestDials:
+    """The VMM connects to PATH_PORT, and its VM stands still meanwhile: it is accepted at once, whatever is behind."""
+
+    def test_guest_dials(self):
+        one = self.vmm()
+        server, target = self.listener('tcp')
+        vsluice = self.from_guest(one, target)
+        program, service = self.dial_in(one), self.accept(server)
+        self.relays(program, service)
+        self.over(vsluice, program, service)
+
+    def accepted_at_once(self, one, vsluice):
+        """All that the guest dials, with a backlog of 1; and sessions the other way still go through."""
+        programs = []
+        for number in range(self.guest_dials):
+            started = time.monotonic()
+            programs.append(self.dial_in(one, patience=AT_ONCE * SLOWNESS))
+            self.assertLess(time.monotonic() - started, AT_ONCE * SLOWNESS, f'connection {number}')
+        session = self.session(vsluice, one)
+        self.relays(*session)
+        return programs
+
+    def test_accepted_at_once_while_the_target_hangs(self):
+        server, target = self.listener('tcp')
+        server.listen(0)
+        self.dial(target)
+        one = self.vmm()
+        vsluice = self.from_guest(one, target, 'backlog = 1', 'connect-timeout = 60s')
+        programs = self.accepted_at_once(one, vsluice)
+        self.assertEqual(vsluice.ended(), [])
+        self.assertTrue(quiet(*programs))
+        for program in programs:
+            program.close()
+
+    def test_accepted_at_once_while_the_target_refuses(self):
+        server, target = self.listener('tcp')
+        server.close()
+        one = self.vmm()
+        vsluice = self.from_guest(one, target, 'backlog = 1')
+        for program in self.accepted_at_once(one, vsluice):
+            self.assertEqual(read_all(program), b'')
+        vsluice.wait_lines('^route r session .* ended: target-refused: ', self.guest_dials)
+
+    def test_socket_has_its_mode_and_owner(self):
+        """A VMM that runs as a user of its own reaches it, nobody else does."""
+        one = self.vmm()
+        path = f'{one.path}_5000'
+        os.chmod(self.dir, 0o755)
+        if os.getuid() != 0:
+            self.from_guest(one, 'tcp:127.0.0.1:1', 'mode = 0620')
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o620)
+            return
+        for mode, group_may in (0o600, False), (0o660, True):
+            vsluice = self.from_guest(one, 'tcp:127.0.0.1:1', f'mode = {mode:04o}', 'owner = 1234:1235')
+            status = os.stat(path)
+            self.assertEqual((stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid), (mode, 1234, 1235))
+            for uid, gid, may in (1234, 1235, True), (4321, 1235, group_may), (4321, 4321, False):
+                with self.subTest(mode=oct(mode), uid=uid, gid=gid), user(uid, gid):
+                    self.assertEqual(may_connect(path), may)
+            vsluice.stop()
+
+
+class Firecracker(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+    kind = vmm.FIRECRACKER
+    guest_dials = 1000  # of the 1023 that it can have
+
+    def test_recognised_by_the_name_of_its_process(self):
+        with vmm.process_name('firecracker'):
+            self.is_held_back(word='auto')
+        with vmm.process_name('another'):
+            self.cuts(word='auto')
+
+
+class CloudHypervisor46(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+    """Before v47."""
+    kind = vmm.CLOUD_HYPERVISOR_46
+    half_close = 'hold'
+
+
+class CloudHypervisor47(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+    """From v47 up to v52."""
+    kind = vmm.CLOUD_HYPERVISOR_47
+    half_close = 'hold'
+
+
+class CloudHypervisor53(Handshake, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, Case):
+    """From v53."""
+    kind = vmm.CLOUD_HYPERVISOR_53
+
+
+class VhostDevice(Handshake, HostHalfCloseDrops, GuestHalfCloseDrops, GuestDials, Case):
+    kind = vmm.VHOST_DEVICE
+    guest_dials = MANY
+
+
+class Libkrun(SocketForEachPort, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, Case):
+    kind = vmm.LIBKRUN
+    guest_dials = MANY
 
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['mux']:
-        serve(*sys.argv[2:])
-    else:
-        harness.main()
+    harness.main()
