@@ -19,6 +19,7 @@ PORT_MAX = 4294967294
 SEGMENT = b'SSH-2.0-guest\r\n' + bytes(20_000)
 QUIET = 0.1 * SLOWNESS
 AT_ONCE = 2  # seconds
+LIMIT = 1020  # of the 1023 connections that some VMMs can have
 MANY = min(2000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200) // 4)  # a session has four descriptors here
 
 
@@ -419,9 +420,113 @@ class GuestDials:
             vsluice.stop()
 
 
-class Firecracker(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+class Limit:
+    """Connections of a guest, of both directions together: its max-sessions."""
+
+    def both_ways(self, one, *options, word=None):
+        """vsluice with routes to the guest and from it, and a session to another guest."""
+        other = self.vmm()
+        self.server, target = self.listener('unix')
+        vsluice = self.proxy(config=self.guest(one, *options, word=word) + self.guest(other, name='other') +
+                             '[route r]\nlisten = tcp:127.0.0.1:0\ntarget = guest:g:80\n'
+                             f'[route from]\nlisten = guest:g:5000\ntarget = {target}\n'
+                             '[route other]\nlisten = tcp:127.0.0.1:0\ntarget = guest:other:80\n')
+        self.fds = vsluice.fds()
+        self.elsewhere = self.dial(vsluice.routes['other']), self.accept_in(other)
+        return vsluice
+
+    def one_more_each_way(self, vsluice, one):
+        return [self.session(vsluice, one), (self.dial_in(one), self.accept(self.server))]
+
+    def is_full(self, vsluice, one):
+        """For both ways, and the log says so; others are not touched."""
+        refused = len(vsluice.ended('guest-full'))
+        with self.assertRaises(ConnectionResetError):
+            self.dial(vsluice.endpoint).recv(1)
+        self.assertEqual(read_all(self.dial_in(one)), b'')
+        vsluice.wait_lines('ended: guest-full: ', refused + 2)
+        self.relays(*self.elsewhere)
+
+    def one_leaves(self, vsluice, session):
+        left = vsluice.fds() - 2
+        for sock in session:
+            sock.close()
+        vsluice.wait_fds(left)
+
+    def fills(self, limit, *options, word=None):
+        """There is room for so many; and again when one ends, of either direction, for one of either."""
+        one = self.vmm()
+        vsluice = self.both_ways(one, *options, word=word)
+        sessions = []
+        while len(sessions) < limit:
+            sessions += self.one_more_each_way(vsluice, one)
+        self.assertEqual(one.most, limit)
+        for _ in range(2):
+            self.is_full(vsluice, one)
+            self.one_leaves(vsluice, sessions.pop(0))
+            self.one_leaves(vsluice, sessions.pop(0))
+            sessions += reversed(self.one_more_each_way(vsluice, one))
+            for session in sessions[:2] + sessions[-2:]:
+                self.relays(*session)
+        self.empty(vsluice, sessions)
+
+    def empty(self, vsluice, sessions):
+        for session in [self.elsewhere, *sessions]:
+            for sock in session:
+                sock.close()
+        vsluice.wait_fds(self.fds)
+        vsluice.stop()
+        self.assertEqual({match[1] for match in vsluice.ended()} - {'guest-full'}, set())
+
+    def test_limit_by_wish(self):
+        self.fills(4, 'max-sessions = 4')
+
+
+class LimitOfVmm(Limit):
+    """It closes what comes when it has 1023 connections: vsluice stops at 1020 of its own accord."""
+
+    def test_limit_by_default(self):
+        self.fills(LIMIT)
+
+    def test_limit_when_many_come_at_once(self):
+        """The VMM is never asked for more; the others are reset."""
+        one = self.vmm()
+        vsluice = self.both_ways(one)
+        initiators = [initiator for _ in range(LIMIT + 80) for initiator in self.knock(vsluice.endpoint)]
+        services = [self.accept_in(one) for _ in range(LIMIT)]
+        vsluice.wait_lines('ended: guest-full: ', 80)
+        self.assertEqual((one.most, len(one.requests)), (LIMIT, LIMIT))
+        self.empty(vsluice, [initiators, services])
+
+    def test_no_limit_by_wish(self):
+        """The VMM's own remains."""
+        one = self.vmm()
+        vsluice = self.both_ways(one, 'max-sessions = 0')
+        sessions = [self.session(vsluice, one) for _ in range(self.kind.connections_max)]
+        with self.assertRaises(ConnectionResetError):
+            self.dial(vsluice.endpoint).recv(1)
+        vsluice.wait_lines('ended: mux-refused: ')
+        self.relays(*sessions[-1])
+
+
+class LimitOfVmmByName(LimitOfVmm):
+    def test_limit_when_recognised_by_the_name_of_its_process(self):
+        with vmm.process_name(self.kind.process):
+            self.fills(LIMIT, word='auto')
+
+
+class NoLimit(Limit):
+    def test_no_limit_by_default(self):
+        one = self.vmm()
+        vsluice = self.both_ways(one)
+        sessions = [session for _ in range(600) for session in self.one_more_each_way(vsluice, one)]
+        self.relays(*sessions[-1])
+        self.empty(vsluice, sessions)
+
+
+class Firecracker(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, LimitOfVmmByName, Case):
     kind = vmm.FIRECRACKER
-    guest_dials = 1000  # of the 1023 that it can have
+    guest_dials = 1000  # below LIMIT
 
     def test_recognised_by_the_name_of_its_process(self):
         with vmm.process_name('firecracker'):
@@ -430,29 +535,29 @@ class Firecracker(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials,
             self.cuts(word='auto')
 
 
-class CloudHypervisor46(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+class CloudHypervisor46(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, LimitOfVmm, Case):
     """Before v47."""
     kind = vmm.CLOUD_HYPERVISOR_46
     half_close = 'hold'
 
 
-class CloudHypervisor47(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, Case):
+class CloudHypervisor47(Handshake, HostHalfCloseCuts, GuestHalfCloseDrops, GuestDials, LimitOfVmm, Case):
     """From v47 up to v52."""
     kind = vmm.CLOUD_HYPERVISOR_47
     half_close = 'hold'
 
 
-class CloudHypervisor53(Handshake, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, Case):
+class CloudHypervisor53(Handshake, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, LimitOfVmmByName, Case):
     """From v53."""
     kind = vmm.CLOUD_HYPERVISOR_53
 
 
-class VhostDevice(Handshake, HostHalfCloseDrops, GuestHalfCloseDrops, GuestDials, Case):
+class VhostDevice(Handshake, HostHalfCloseDrops, GuestHalfCloseDrops, GuestDials, NoLimit, Case):
     kind = vmm.VHOST_DEVICE
     guest_dials = MANY
 
 
-class Libkrun(SocketForEachPort, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, Case):
+class Libkrun(SocketForEachPort, HostHalfClosePasses, GuestHalfClosePasses, GuestDials, NoLimit, Case):
     kind = vmm.LIBKRUN
     guest_dials = MANY
 
