@@ -2,7 +2,8 @@
  *
  * A multishot accept runs ahead of its handler by as many connections as the completion queue
  * holds, so near the bound connections are accepted one at a time, and at the bound none: they wait
- * in the backlog. Where descriptors or memory ran out all the same, accepting pauses for
+ * in the backlog. Only what a VMM hands over is accepted all the same, and refused: it would hold
+ * up its guest. Where descriptors or memory ran out all the same, accepting pauses for
  * LISTENER_PAUSE_NS.
  */
 #pragma once
