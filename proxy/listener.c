@@ -16,12 +16,6 @@ static struct ring *ring_of(const struct listener *listener)
     return listener->ring;
 }
 
-/* A VMM waits with its whole VM until what its guest dials has been accepted. */
-static bool never_lets_wait(const struct listener *listener)
-{
-    return listener->opening->listen->resolved.kind == ENDPOINT_VSOCK_MUX;
-}
-
 static bool has_room(const struct listener *listener)
 {
     return listener->room(listener->owner) > 0;
@@ -35,7 +29,7 @@ static bool has_room_to_run_ahead(const struct listener *listener)
 static void arm(struct listener *listener)
 {
     if (listener->stopping || listener->accept.in_flight || ring_timer_armed(&listener->pause) ||
-        (!has_room(listener) && !never_lets_wait(listener)))
+        (!has_room(listener) && !opening_never_lets_wait(listener->opening)))
         return;
     listener->multishot = has_room_to_run_ahead(listener);
     ring_accept(ring_of(listener), &listener->accept, accepted, listener->bound.fd,
@@ -79,15 +73,6 @@ static bool is_welcome(const struct listener *listener, int fd)
            ((struct sockaddr_vm *)&peer)->svm_cid == peer_cid;
 }
 
-static void refuse(struct listener *listener, int fd)
-{
-    if (!listener->paused)
-        log_line("route %s: connections of the guest are refused: no room for another session",
-                 listener->opening->route->name);
-    listener->paused = true;
-    ring_socket_reset(fd);
-}
-
 static void welcome(struct listener *listener, int fd)
 {
     if (listener->stopping) {
@@ -98,10 +83,6 @@ static void welcome(struct listener *listener, int fd)
         log_line("route %s: a connection from another CID than %u was refused",
                  listener->opening->route->name, listener->opening->listen->peer_cid);
         ring_socket_reset(fd);
-        return;
-    }
-    if (!has_room(listener) && never_lets_wait(listener)) {
-        refuse(listener, fd);
         return;
     }
     if (listener->bound.inherited && listener->bound.transport == TRANSPORT_TCP)

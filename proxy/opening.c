@@ -46,3 +46,8 @@ void opening_unref(struct opening *opening)
     config_free(opening->config);
     free(opening);
 }
+
+bool opening_never_lets_wait(const struct opening *opening)
+{
+    return opening->listen->resolved.kind == ENDPOINT_VSOCK_MUX;
+}

@@ -24,3 +24,7 @@ struct opening *opening_new(struct config *config, const struct route *route,
                             const struct route_listen *listen, struct guest_uses *uses);
 struct opening *opening_ref(struct opening *opening);
 void opening_unref(struct opening *opening);
+
+/* Must all that connect be accepted at once? A VMM stands still, with its whole VM, until what its
+ * guest dials is. */
+bool opening_never_lets_wait(const struct opening *opening);

@@ -26,6 +26,7 @@ static void released(void *owner)
     struct worker *worker = owner;
     bool was_full = atomic_fetch_sub(&worker->load, 1) == worker->sessions_max;
 
+    worker->refuses = false;
     begin_kept(worker);
     if (was_full)
         resume_listeners(worker);
@@ -40,7 +41,7 @@ static const struct sessions_events events = {.ended = ended, .released = releas
 
 static void tell_refused(const struct arrival *arrival)
 {
-    log_line("route %s: a connection was refused: no room for another session",
+    log_line("route %s: a connection was refused, and more may be: no room for another session",
              arrival->opening->route->name);
 }
 
@@ -76,6 +77,14 @@ static size_t room(void *owner)
     return load < worker->sessions_max ? worker->sessions_max - load : 0;
 }
 
+static void refuse(struct worker *worker, const struct arrival *arrival)
+{
+    ring_socket_reset(arrival->fd);
+    if (!worker->refuses)
+        tell_refused(arrival);
+    worker->refuses = true;
+}
+
 /* Begins it, or keeps it until there is room: each listener may have accepted one when the last
  * room was taken. */
 static void begin_or_keep(struct worker *worker, const struct arrival *arrival)
@@ -84,10 +93,9 @@ static void begin_or_keep(struct worker *worker, const struct arrival *arrival)
         begin_session(worker, arrival);
         return;
     }
-    struct kept *kept = malloc(sizeof(*kept));
+    struct kept *kept = opening_never_lets_wait(arrival->opening) ? NULL : malloc(sizeof(*kept));
     if (!kept) {
-        ring_socket_reset(arrival->fd);
-        tell_refused(arrival);
+        refuse(worker, arrival);
         return;
     }
     *kept = (struct kept){.arrival = *arrival};

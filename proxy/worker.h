@@ -50,6 +50,7 @@ struct worker {
     struct ring_op cancel;
 
     size_t sessions_max;
+    bool refuses; /* connections, for want of room, since the latest session ended */
     bool refused; /* its ring could not be had */
     bool deaf;    /* its listeners are closed, which has been told */
 
