@@ -1,6 +1,6 @@
 #!/bin/sh
-# CIDs of machines from a real systemd-machined, by varlink and by D-Bus. Runs in tests/lab/uml-systemd --debian trixie,
-# with machine-cid as /bin/machine-cid.
+# CIDs of machines from a real systemd-machined, by varlink and by D-Bus, and sessions with them. Runs in
+# tests/lab/uml-systemd --debian trixie, with machine-cid, vsluice and peer in /bin.
 [ "$VSLUICE_LAB" = uml-systemd ] || { echo "runs in tests/lab/uml-systemd only" >&2; exit 1; }
 failures=0
 socket=/run/systemd/machine/io.systemd.Machine
@@ -45,6 +45,57 @@ until found=$(machine-cid web1) && [ "$found" != "4711 4711 4711" ]; do :; done
 expect "the machine is off" "ENXIO ENXIO ENXIO" machine-cid web1
 boot web1 ',"vSockCid":4712'
 expect "it runs again, with another CID" "4712 4712 4712" machine-cid web1
+
+# This machine itself has CID 1, over which real sessions go; another is asked for anew by each attempt.
+cat >/run/vsluice.conf <<'END'
+[guest self]
+machine = .host
+[guest web1]
+machine = web1
+[guest web2]
+machine = web2
+[route self]
+listen = tcp:127.0.0.1:8080
+target = guest:self:1000
+[route web1]
+listen = tcp:127.0.0.1:8081
+target = guest:web1:1000
+[route web2]
+listen = tcp:127.0.0.1:8082
+target = guest:web2:1000
+[route patient]
+listen = tcp:127.0.0.1:8083
+target = machine:later:1000
+wait-for-guest = 1m
+wait-for = off
+END
+export VSLUICE_LAB=uml
+peer serve vsock:any:1000 >/run/serve 2>&1 &
+vsluice run -c /run/vsluice.conf 2>/run/log &
+vsluice=$!
+until grep -qx ready /run/log; do
+    kill -0 $vsluice || { cat /run/log; exit 1; }
+    sleep 0.1
+done
+
+# hears PORT PATTERN: a session there ends in error, and the log says how
+hears() {
+    peer exchange "tcp:127.0.0.1:$1" --bytes 1K --timeout 50 >/run/peer 2>&1 && return 1
+    grep -q "ended: $2" /run/log && echo heard
+}
+expect "bytes to the machine and back" heard sh -c \
+    'peer exchange tcp:127.0.0.1:8080 --bytes 1M --timeout 50 >/run/peer 2>&1 && echo heard || cat /run/peer'
+expect "its CID is tried" heard hears 8081 "guest-off: .* to machine:web1:1000"
+expect "no such machine" heard hears 8082 "machine-unknown: .* to machine:web2:1000"
+peer exchange tcp:127.0.0.1:8083 --bytes 1K --timeout 100 >/run/patient 2>&1 &
+patient=$!
+sleep 1
+boot later ',"vSockCid":1'
+expect "one waited for the machine" "" sh -c "while kill -0 $patient 2>/dev/null; do sleep 0.1; done; grep -v '^session.* ok' /run/patient"
+kill $vsluice
+wait $vsluice
+expect "vsluice ended well" 0 echo $?
+[ $failures = 0 ] || cat /run/log
 
 mv "$socket" "$socket.away"
 expect "no varlink socket, as with an older systemd: D-Bus is asked" "ENOENT 4712 4712" machine-cid web1

@@ -45,6 +45,17 @@ listen = tcp:127.0.0.1:8081
 target = guest:inner:1000
 connect-timeout = 2s
 wait-for-guest = 5m
+[route probed]
+listen = tcp:127.0.0.1:8082
+target = guest:inner:1000
+dead-guest-probe = 2s
+[route not-probed]
+listen = tcp:127.0.0.1:8083
+target = guest:inner:1000
+dead-guest-probe = off
+[route reboot]
+listen = tcp:127.0.0.1:8084
+target = guest:inner:1001
 END
 vsluice run -c $conf 2>$log &
 vsluice=$!
@@ -52,6 +63,7 @@ until grep -qx ready $log; do
     kill -0 $vsluice || { cat $log; exit 1; }
     sleep 0.1
 done
+mkfifo /run/nothing
 descriptors=$(ls /proc/$vsluice/fd | wc -l)
 
 peer exchange tcp:127.0.0.1:8081 --bytes 1M --timeout 280 >/tmp/patient 2>&1 &
@@ -95,7 +107,7 @@ wait $victims && fail 'the initiators did not hear that the VMM was killed'
 echo "ok: killed: $(tail -n 1 $log)"
 phase guest-off 5
 
-lab-start-inner >/dev/null
+vmm=$(lab-start-inner --reboots)
 seconds=0
 until attempt; do
     seconds=$((seconds + 1))
@@ -103,6 +115,36 @@ until attempt; do
     sleep 0.5
 done
 echo 'ok: the guest is back'
+
+# A guest that is booted anew under a living VMM resets nothing, and an idle session does not hear of it; the probe asks,
+# and the new kernel answers that it knows of no such connection (which reads as an end of file). To one that is alive
+# the probe does nothing.
+open_files() {
+    ls /proc/$vsluice/fd | wc -l
+}
+for port in 8082 8083; do
+    nc 127.0.0.1 $port </run/nothing >/dev/null 2>&1 &
+    idle="$idle $!"
+done
+exec 3>/run/nothing
+sleep 6
+[ "$(open_files)" = $((descriptors + 4)) ] || fail "idle sessions with a living guest: $(open_files) descriptors"
+peer exchange tcp:127.0.0.1:8084 --bytes 1K || fail 'the guest was not told to boot anew'
+seconds=0
+until [ "$(open_files)" = $((descriptors + 2)) ]; do
+    seconds=$((seconds + 1))
+    [ $seconds -gt 90 ] && fail 'a session with a guest that was booted anew did not end' && break
+    sleep 1
+done
+echo "ok: booted anew, and noticed after $seconds s"
+kill -9 $vmm
+seconds=0
+until grep -q '^route not-probed session [0-9]*: ended: target-reset: ' $log; do
+    seconds=$((seconds + 1))
+    [ $seconds -gt 50 ] && fail 'it is not the probe that tells' && break
+    sleep 0.2
+done
+kill $idle 2>/dev/null
 
 [ "$(ls /proc/$vsluice/fd | wc -l)" = "$descriptors" ] || fail 'descriptors are left'
 kill $vsluice
