@@ -218,6 +218,22 @@ CASE(the_largest_buffer_is_set_before_the_buffer)
 
 /* SIOCOUTQ is about what was not yet delivered: what stands unread at the other end is not in it.
  */
+/* What proxy/sweep.c asks an idle session's other end by. */
+CASE(a_larger_buffer_is_told_at_once)
+{
+    /* The smaller one of both ends' counts. */
+    loopback_pair_of(SOCK_STREAM, 512 * KIB, 64 * KIB, pair);
+    loopback_fill(pair[0], 4096);
+    EXPECT_EQ(loopback_poll(pair[0], POLLOUT, QUIET_MS), 0);
+    uint64_t larger = option(pair[1], SO_VM_SOCKETS_BUFFER_SIZE) + 1;
+    set_option(pair[1], SO_VM_SOCKETS_BUFFER_MAX_SIZE, larger);
+    EXPECT_EQ(loopback_poll(pair[0], POLLOUT, QUIET_MS), 0);
+    set_option(pair[1], SO_VM_SOCKETS_BUFFER_SIZE, larger);
+    EXPECT_EQ(loopback_poll(pair[0], POLLOUT, DEADLINE_MS), POLLOUT);
+    EXPECT_EQ(loopback_send(pair[0], bytes, 2), 1);
+    loopback_close_pair(pair);
+}
+
 CASE(queues_that_can_be_asked)
 {
     int value = -1;

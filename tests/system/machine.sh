@@ -1,6 +1,7 @@
 #!/bin/sh
 # CIDs of machines from a real systemd-machined, by varlink and by D-Bus, and sessions with them. Runs in
-# tests/lab/uml-systemd --debian trixie, with machine-cid, vsluice and peer in /bin.
+# tests/lab/uml-systemd --debian trixie, with machine-cid, pass-fd, vsluice and peer in /bin. And systemd's own ssh proxy,
+# which speaks to a mux: listener as to a VMM.
 [ "$VSLUICE_LAB" = uml-systemd ] || { echo "runs in tests/lab/uml-systemd only" >&2; exit 1; }
 failures=0
 socket=/run/systemd/machine/io.systemd.Machine
@@ -69,19 +70,27 @@ target = machine:later:1000
 wait-for-guest = 1m
 wait-for = off
 END
+cat >>/run/vsluice.conf <<'END'
+[route ssh]
+listen = mux:/run/v.sock
+target = tcp:127.0.0.1:*
+ports = 22
+END
+systemd-socket-activate --inetd -a -l 127.0.0.1:22 cat >/run/cat.log 2>&1 &
+cat=$!
 export VSLUICE_LAB=uml
 peer serve vsock:any:1000 >/run/serve 2>&1 &
-vsluice run -c /run/vsluice.conf 2>/run/log &
+vsluice run -c /run/vsluice.conf 2>/run/vsluice.log &
 vsluice=$!
-until grep -qx ready /run/log; do
-    kill -0 $vsluice || { cat /run/log; exit 1; }
+until grep -qx ready /run/vsluice.log; do
+    kill -0 $vsluice || { cat /run/vsluice.log; exit 1; }
     sleep 0.1
 done
 
 # hears PORT PATTERN: a session there ends in error, and the log says how
 hears() {
     peer exchange "tcp:127.0.0.1:$1" --bytes 1K --timeout 50 >/run/peer 2>&1 && return 1
-    grep -q "ended: $2" /run/log && echo heard
+    grep -q "ended: $2" /run/vsluice.log && echo heard
 }
 expect "bytes to the machine and back" heard sh -c \
     'peer exchange tcp:127.0.0.1:8080 --bytes 1M --timeout 50 >/run/peer 2>&1 && echo heard || cat /run/peer'
@@ -91,11 +100,17 @@ peer exchange tcp:127.0.0.1:8083 --bytes 1K --timeout 100 >/run/patient 2>&1 &
 patient=$!
 sleep 1
 boot later ',"vSockCid":1'
-expect "one waited for the machine" "" sh -c "while kill -0 $patient 2>/dev/null; do sleep 0.1; done; grep -v '^session.* ok' /run/patient"
+wait $patient
+expect "one waited for the machine" 0 echo $?
+proxy=/usr/lib/systemd/systemd-ssh-proxy
+expect "systemd-ssh-proxy, at a mux: listener" "hello ssh" pass-fd "hello ssh" $proxy vsock-mux/run/v.sock 22
+expect "a port that is not listed" heard sh -c \
+    "pass-fd x $proxy vsock-mux/run/v.sock 23 2>/dev/null || grep -q 'ended: port-denied: ' /run/vsluice.log && echo heard"
+kill $cat
 kill $vsluice
 wait $vsluice
 expect "vsluice ended well" 0 echo $?
-[ $failures = 0 ] || cat /run/log
+[ $failures = 0 ] || cat /run/vsluice.log
 
 mv "$socket" "$socket.away"
 expect "no varlink socket, as with an older systemd: D-Bus is asked" "ENOENT 4712 4712" machine-cid web1
