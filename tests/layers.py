@@ -12,7 +12,14 @@ MAY_INCLUDE = {
     "examples": {"examples"},
     "perf": {"perf", "ring", "config", "vsock"},
 }
-ONLY_IN = {"liburing.h": r"ring/[^/]+\.[ch]", "mimalloc.h": r"proxy/allocator\.c", "ini.h": r"config/[^/]+\.c"}
+ONLY_IN = {
+    "liburing.h": r"ring/[^/]+\.[ch]",
+    "mimalloc.h": r"proxy/allocator\.c",
+    "ini.h": r"config/[^/]+\.c",
+    "systemd/sd-bus.h": r"proxy/machine_bus\.c",
+    "microhttpd.h": r"proxy/admin\.c",
+    "curl/curl.h": r"proxy/admin_client\.c",
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
