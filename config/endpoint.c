@@ -352,11 +352,12 @@ static int guest_parse(const struct scan *scan, const char *rest)
         return refuse(scan, NULL, 0, "has no port; write 'guest:NAME:PORT'");
     if (colon == rest)
         return refuse(scan, NULL, 0, "has no name; write 'guest:NAME:PORT'");
-    bool each = scan->port_count && strncmp(rest, ENDPOINT_GUEST_NAME ":", 7) == 0;
-    if (!each && !name_valid(rest, (size_t)(colon - rest)))
-        return refuse(scan, rest, (size_t)(colon - rest), "is no name of a guest; one has %s",
-                      NAME_FORM);
-    name_set(scan, rest, (size_t)(colon - rest));
+    size_t length = (size_t)(colon - rest);
+    bool each = length == strlen(ENDPOINT_GUEST_NAME) &&
+                memcmp(rest, ENDPOINT_GUEST_NAME, length) == 0 && scan->port_count;
+    if (!each && !name_valid(rest, length))
+        return refuse(scan, rest, length, "is no name of a guest; one has %s", NAME_FORM);
+    name_set(scan, rest, length);
     return port_parse(scan, colon + 1, "vsock", VSOCK_PORT_MAX, is_listen(scan));
 }
 
