@@ -340,8 +340,9 @@ static int vsock_mux_parse(const struct scan *scan, const char *rest)
     r = port_parse(scan, colon + 1, "vsock", VSOCK_PORT_MAX, false);
     if (r < 0)
         return r;
+    uint32_t last = scan->endpoint->port + (scan->port_count ? *scan->port_count - 1 : 0);
     return path_parse(scan, rest, (size_t)(colon - rest),
-                      is_listen(scan) ? port_suffix_bytes(scan->endpoint->port) : 0);
+                      is_listen(scan) ? port_suffix_bytes(last) : 0);
 }
 
 static int guest_parse(const struct scan *scan, const char *rest)
