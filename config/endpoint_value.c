@@ -79,13 +79,23 @@ bool endpoint_names_each(const struct endpoint *endpoint)
     return has_name && strstr(endpoint->name, ENDPOINT_GUEST_NAME);
 }
 
+/* The longest name that an endpoint with `{name}` may have: an abstract one has its '@' besides. */
+static size_t name_bytes_max(const struct endpoint *endpoint)
+{
+    if (endpoint->kind == ENDPOINT_GUEST)
+        return NAME_BYTES_MAX;
+    return ENDPOINT_UNIX_PATH_BYTES - 1 + (endpoint->name[0] == '@');
+}
+
 int endpoint_name_one(struct endpoint *endpoint, const char *guest_name)
 {
-    size_t max = endpoint->kind == ENDPOINT_GUEST ? NAME_BYTES_MAX : ENDPOINT_UNIX_PATH_BYTES - 1;
+    size_t max = name_bytes_max(endpoint);
     char name[ENDPOINT_NAME_BYTES] = "";
     const char *rest = endpoint->name;
     size_t length = 0;
 
+    if (!endpoint_names_each(endpoint))
+        return 0;
     for (;;) {
         const char *place = strstr(rest, ENDPOINT_GUEST_NAME);
         int before = place ? (int)(place - rest) : (int)strlen(rest);
