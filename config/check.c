@@ -404,7 +404,7 @@ static void collision_report(const struct draft *draft, const struct claim *firs
                   text, text_first, first->route->name, place_format(&place_first, place_text));
 }
 
-/* Reports each listen endpoint that claims what an earlier one has; once. */
+/* Reports each entry of a list that claims what an earlier one has; once, whatever its ports. */
 static void collisions_check(struct draft *draft)
 {
     size_t count;
@@ -415,9 +415,11 @@ static void collisions_check(struct draft *draft)
         return;
     }
     for (size_t i = 1; i < count; i++) {
+        const struct route_listen *listen = claims[i].listen;
         for (size_t j = 0; j < i; j++) {
-            if (endpoint_collides(&claims[i].listen->resolved, &claims[j].listen->resolved)) {
+            if (endpoint_collides(&listen->resolved, &claims[j].listen->resolved)) {
                 collision_report(draft, &claims[j], &claims[i]);
+                i += listen->port_count - 1 - listen->port_offset;
                 break;
             }
         }

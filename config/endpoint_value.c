@@ -194,6 +194,9 @@ static bool unix_collides(const struct endpoint *a, const struct endpoint *b)
 {
     char room_a[ENDPOINT_TEXT_BYTES];
     char room_b[ENDPOINT_TEXT_BYTES];
+
+    if (a->kind == ENDPOINT_VSOCK_MUX && b->kind == ENDPOINT_VSOCK_MUX && a->port != b->port)
+        return false; /* each path ends with its port */
     const char *name_a = unix_name_bound(a, room_a);
     const char *name_b = unix_name_bound(b, room_b);
 
