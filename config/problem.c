@@ -136,6 +136,37 @@ static struct problem *merge(struct problem *a, struct problem *b, char *const *
     return merged;
 }
 
+/* Is one of these lines told again, up to `end`? */
+static bool is_told(const struct problem *first, const struct problem *end)
+{
+    for (const struct problem *problem = first; problem != end; problem = problem->next) {
+        if (strcmp(problem->text, end->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of a sorted list. Sets where it ends. */
+static void repeated_remove(struct problems *problems)
+{
+    struct problem *of_line = problems->first; /* the first of the same line */
+    struct problem **link = &problems->first;
+
+    while (*link) {
+        struct problem *problem = *link;
+        if (problem->line != of_line->line)
+            of_line = problem;
+        if (!is_told(of_line, problem)) {
+            link = &problem->next;
+            continue;
+        }
+        *link = problem->next;
+        problem_free(problem);
+        problems->count--;
+    }
+    problems->last = link;
+}
+
 void problems_sort(struct problems *problems, char *const *files, size_t file_count)
 {
     /* runs[n] is empty or a sorted list of 2^n mistakes, all added before those of runs[n - 1] */
@@ -159,7 +190,5 @@ void problems_sort(struct problems *problems, char *const *files, size_t file_co
         sorted = merge(runs[n], sorted, files, file_count);
 
     problems->first = sorted;
-    problems->last = &problems->first;
-    while (*problems->last)
-        problems->last = &(*problems->last)->next;
+    repeated_remove(problems);
 }

@@ -30,5 +30,5 @@ __attribute__((format(printf, 4, 5))) void problems_add(struct problems *problem
                                                         unsigned line, const char *format, ...);
 
 /* Brings the mistakes into the order of `files`, then of lines; those of the command line come
- * last. Those of one place keep their order. */
+ * last. Those of one place keep their order, and none is told twice. */
 void problems_sort(struct problems *problems, char *const *files, size_t file_count);

@@ -37,6 +37,31 @@ Test(problem, holds_no_control_characters)
     problems_deinit(&problems);
 }
 
+Test(problem, sorting_leaves_one_of_those_that_are_the_same)
+{
+    static const char *const sentences[] = {"x", "y", "x", "y", "z", "x"};
+    char *files[] = {"a", "b"};
+    struct problems problems;
+    unsigned seen = 0;
+
+    problems_init(&problems);
+    for (unsigned i = 0; i < 48; i++)
+        problems_add(&problems, files[i / 6 % 2], 1 + i / 12 % 2, "%s", sentences[i % 6]);
+    problems_sort(&problems, files, 2);
+    cr_expect_eq(problems.count, 12);
+    for (struct problem *problem = problems.first; problem; problem = problem->next) {
+        char text[32];
+        snprintf(text, sizeof(text), "%s:%u: %c", files[seen / 6], 1 + seen / 3 % 2,
+                 "xyz"[seen % 3]);
+        cr_expect_str_eq(problem->text, text);
+        seen++;
+    }
+    cr_expect_eq(seen, 12);
+    problems_add(&problems, NULL, 0, "last");
+    cr_expect_eq(problems.count, 13);
+    problems_deinit(&problems);
+}
+
 Test(problem, sorting_goes_by_file_then_line_and_keeps_the_order_of_equals)
 {
     char *files[] = {"b", "a", "c"};

@@ -242,8 +242,7 @@ Test(sources, routes_of_the_command_line_with_mistakes)
          "'tcp:*:80': is no route; write LISTEN=TARGET, such as 'tcp:127.0.0.1:8080=vsock:3:80'\n"},
         {"tcp:*:80=/run/x",
          "'tcp:*:80=/run/x': '/run/x' has no kind; a Unix socket is written 'unix:/run/x'\n"},
-        {"=", "'=': '' is empty; write KIND:ADDRESS:PORT\n"
-              "'=': '' is empty; write KIND:ADDRESS:PORT\n"},
+        {"=", "'=': '' is empty; write KIND:ADDRESS:PORT\n"},
         {"tcp:*:80=tcp:*:81",
          "'tcp:*:80=tcp:*:81': '*' in 'tcp:*:81' is for listening only; name one host\n"},
         {"tcp:*:x=tcp:b:y",
