@@ -40,14 +40,16 @@ static void vmm_check(const struct draft *draft, const struct section *section,
 
     if (guest->vmm == GUEST_VMM_AUTO || !has_address(guest))
         return;
-    if (guest->vmm == GUEST_VMM_KERNEL && guest->address.kind != ENDPOINT_VSOCK)
+    bool is_mux = guest->address.kind == ENDPOINT_VSOCK_MUX;
+    if (guest->vmm == GUEST_VMM_KERNEL && is_mux)
         draft_problem(draft, &place,
                       "'kernel' needs an address 'vsock:CID', and this guest's is a vsock-mux; "
                       "name its VMM, or 'auto'");
-    if (guest->vmm != GUEST_VMM_KERNEL && guest->address.kind != ENDPOINT_VSOCK_MUX)
+    if (guest->vmm != GUEST_VMM_KERNEL && !is_mux)
         draft_problem(draft, &place,
-                      "only 'kernel' or 'auto' goes with an address 'vsock:CID'; "
-                      "other VMMs need 'vsock-mux:/PATH'");
+                      "only 'kernel' or 'auto' goes with %s; other VMMs need 'vsock-mux:/PATH'",
+                      guest->address.kind == ENDPOINT_MACHINE ? "'machine'"
+                                                              : "an address 'vsock:CID'");
 }
 
 /* What is missing is no mistake of its own: it was not read, or stands in the section that came
@@ -57,17 +59,32 @@ static bool may_lack(const struct section *section)
     return section->lost || section->duplicate;
 }
 
-/* The socket of a guest is found by its path: by what stands before and behind its name. What has
- * nothing behind it would be met by PATH_PORT too, where its own listeners are. */
+/* Has a path the name of a guest in it, with more behind it? What has nothing there, or a number,
+ * would be met by PATH_PORT too, where the guest's own listeners are. */
+static bool path_tells_name(const char *path)
+{
+    const char *name = strstr(path, ENDPOINT_GUEST_NAME);
+    const char *rest = name ? name + strlen(ENDPOINT_GUEST_NAME) : "";
+
+    return rest[strspn(rest, "_0123456789")] != '\0';
+}
+
+/* The socket of a guest is found by its path: by what stands before and behind its name. */
 static void each_check(const struct draft *draft, const struct section *section,
                        const struct guest *guest)
 {
-    struct place place = key_place(section, KEY_ADDRESS);
-    const char *name = strstr(guest->address.name, ENDPOINT_GUEST_NAME);
+    enum key_id key = section->key_lines[KEY_ADDRESS] ? KEY_ADDRESS : KEY_MACHINE;
+    struct place place = key_place(section, key);
+    struct place vmm = key_place(section, KEY_VMM);
 
     if (!place.line || !has_address(guest))
         return;
-    if (guest->address.kind != ENDPOINT_VSOCK_MUX || !name || !name[strlen(ENDPOINT_GUEST_NAME)])
+    if (guest->vmm == GUEST_VMM_LIBKRUN)
+        draft_problem(
+            draft, &vmm,
+            "the guests of [guest *] are found by their sockets, and libkrun has none but "
+            "those of its ports; name each of these guests, [guest NAME]");
+    if (guest->address.kind != ENDPOINT_VSOCK_MUX || !path_tells_name(guest->address.name))
         draft_problem(draft, &place,
                       "the guests of [guest *] are found by their sockets; give it an address with "
                       "'{name}' and more behind it, such as 'vsock-mux:/run/vms/{name}/v.sock'");

@@ -17,31 +17,13 @@
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-struct mistake {
-    const char *text;
-    const char *problems;
-};
-
-static void expect_mistakes(const struct mistake *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct scratch_result result = scratch_read_text(cases[i].text, NULL, 0);
-        char *problems = scratch_problems(&result);
-        cr_expect_str_eq(problems, cases[i].problems, "of:\n%s\nis:\n%s\nshould be:\n%s",
-                         cases[i].text, problems, cases[i].problems);
-        free(problems);
-        scratch_free(&result);
-    }
-    scratch_leaks_check();
-}
-
 /* Two right lines; the mistakes of a route stand in line 4 and after. */
 #define ROUTE "[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\n"
 #define GUEST "[guest web1]\naddress = vsock:3\n"
 
 Test(mistakes, lines)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[global]\nworkers\n", AT(2) "'workers' is no assignment; write 'KEY = VALUE'\n"},
         {"[global]\nworkers\nfoo bar\nworkers = 1\n",
          AT(2) "'workers' is no assignment; write 'KEY = VALUE'\n" AT(
@@ -100,12 +82,12 @@ Test(mistakes, lines)
                "drain-timeout, connect-timeout and admin-socket\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, lines_too_long)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[global]\nworkers = " LONG100 LONG100 "\ndrain-timeout = 5s\n",
          AT(2) "the line has 210 bytes, and at most 198 are read; shorten it\n"},
         {"[route a]\nlisten = tcp:" LONG100 LONG100 ":1\n  tcp:*:2\ntarget = tcp:b:1\n",
@@ -124,15 +106,15 @@ Test(mistakes, lines_too_long)
     };
     char blanks[2000];
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 
     memset(blanks, ' ', sizeof(blanks));
     memcpy(blanks, "[global]\n", 9);
     strcpy(blanks + sizeof(blanks) - 2, "x");
-    const struct mistake behind_blanks[] = {
+    const struct scratch_mistake behind_blanks[] = {
         {blanks, AT(2) "the line has 1990 bytes, and at most 198 are read; shorten it\n"},
     };
-    expect_mistakes(behind_blanks, 1);
+    scratch_expect_mistakes(behind_blanks, 1);
 }
 
 Test(mistakes, nul_bytes)
@@ -152,7 +134,7 @@ Test(mistakes, nul_bytes)
 
 Test(mistakes, sections)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[gloabl]\nworkers = x\n",
          AT(1) "unknown section 'gloabl'; did you mean 'global'?\n" AT(
              2) "'x' is no value of 'workers'; give it a number from 0 to 1024\n"},
@@ -205,12 +187,12 @@ Test(mistakes, sections)
              3) "this route has no 'target'; add one, such as 'target = vsock:3:80'\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, keys)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"workers = 1\nfoo = 2\nlisten = x\n[global]\n",
          AT(1) "'workers' stands before any section; put it below [global]\n" AT(
              2) "'foo' stands before any section; put it below [global], [guest NAME] or "
@@ -314,7 +296,7 @@ Test(mistakes, keys)
                "'tcp:127.0.0.1:8080'\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 #define NUMBER(key, value, form) AT(2) "'" value "' is no value of '" key "'; give it " form "\n"
@@ -322,7 +304,7 @@ Test(mistakes, keys)
 
 Test(mistakes, values_of_global)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[global]\nworkers = 1025\n", NUMBER("workers", "1025", "a number from 0 to 1024")},
         {"[global]\nworkers = -1\n", NUMBER("workers", "-1", "a number from 0 to 1024")},
         {"[global]\nworkers = two\n", NUMBER("workers", "two", "a number from 0 to 1024")},
@@ -348,12 +330,12 @@ Test(mistakes, values_of_global)
         {"[global]\nconnect-timeout = off\n", NUMBER("connect-timeout", "off", DURATION)},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, values_of_guests)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[guest a]\naddress = 3\n",
          AT(2) "'3' is no address of a guest; write 'vsock:CID' or 'vsock-mux:/PATH'\n"},
         {"[guest a]\naddress = vsock:3:80\n",
@@ -381,12 +363,12 @@ Test(mistakes, values_of_guests)
          AT(3) "'a' in 'vsock-mux:a' is no absolute path; one begins with '/'\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, values_of_routes)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[route a]\nlisten = tcp:*:1 tpc:*:2 8080 vsock:80\n  tcp:*:http\ntarget = tcp:*:3\n",
          AT(2) "'tpc' in 'tpc:*:2' is no kind of endpoint; did you mean 'tcp'?\n" AT(
              2) "'8080' has neither kind nor host; write 'tcp:*:8080'\n" AT(2) "'vsock:80' lacks a "
@@ -463,12 +445,12 @@ Test(mistakes, values_of_routes)
         {"[route a]\nlisten = tcp:*:1 vsock-mux:/a:1\ntarget = tcp:b:1\nmode = 0600\n", ""},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, guests_that_are_not_there)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[route a]\nlisten = tcp:*:1\ntarget = guest:web1:80\n",
          AT(3) "there is no guest 'web1'; add a section [guest web1]\n"},
         {GUEST "[route a]\nlisten = guest:wbe1:1\ntarget = guest:web2:80\n",
@@ -498,12 +480,12 @@ Test(mistakes, guests_that_are_not_there)
          AT(3) "'held' is no value of 'half-close'; did you mean 'hold'?\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 Test(mistakes, addresses_claimed_twice)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[route a]\nlisten = tcp:*:1 tcp:x:1\ntarget = tcp:b:1\n",
          AT(2) "'tcp:x:1' is claimed already by 'tcp:*:1' of route 'a' at " SCRATCH_FILE
                ":2; choose another address\n"},
@@ -524,13 +506,13 @@ Test(mistakes, addresses_claimed_twice)
         {"[route a]\nlisten = tcp:*:0 tcp:*:0 vsock:any:0 vsock::0\ntarget = tcp:b:1\n", ""},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }
 
 /* All in one go: what is found line by line and what is found at the end stand in one order. */
 Test(mistakes, are_told_in_the_order_of_lines)
 {
-    static const struct mistake cases[] = {
+    static const struct scratch_mistake cases[] = {
         {"[route a]\n"
          "listen = tcp:*:1\n"
          "target = guest:x:1\n"
@@ -554,5 +536,5 @@ Test(mistakes, are_told_in_the_order_of_lines)
                                                   "it a number from 0 to 1024\n"},
     };
 
-    expect_mistakes(cases, COUNT_OF(cases));
+    scratch_expect_mistakes(cases, COUNT_OF(cases));
 }

@@ -130,3 +130,16 @@ void scratch_leaks_check(void)
     cr_assert_eq(__lsan_do_recoverable_leak_check(), 0);
 #endif
 }
+
+void scratch_expect_mistakes(const struct scratch_mistake *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct scratch_result result = scratch_read_text(cases[i].text, NULL, 0);
+        char *problems = scratch_problems(&result);
+        cr_expect_str_eq(problems, cases[i].problems, "of:\n%s\nis:\n%s\nshould be:\n%s",
+                         cases[i].text, problems, cases[i].problems);
+        free(problems);
+        scratch_free(&result);
+    }
+    scratch_leaks_check();
+}

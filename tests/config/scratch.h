@@ -36,6 +36,15 @@ char *scratch_problems(const struct scratch_result *result);
 
 void scratch_free(struct scratch_result *result);
 
+/* A configuration and its mistakes, as scratch_problems() tells them. */
+struct scratch_mistake {
+    const char *text;
+    const char *problems;
+};
+
+/* Reads each, and looks for leaks. */
+void scratch_expect_mistakes(const struct scratch_mistake *cases, size_t count);
+
 /* Fails the test where memory is lost (with AddressSanitizer; Criterion itself ignores its report).
  */
 void scratch_leaks_check(void);
