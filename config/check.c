@@ -126,11 +126,11 @@ static void guest_missing(const struct draft *draft, const char *name, const str
 static const struct guest *guest_find(const struct draft *draft, const struct endpoint *endpoint,
                                       const struct place *place)
 {
-    const struct config *config = draft->config;
-
-    for (size_t i = 0; i < config->guest_count; i++) {
-        if (strcmp(config->guests[i].name, endpoint->name) == 0)
-            return &config->guests[i];
+    for (const struct config *config = draft->config; config; config = config->parent) {
+        for (size_t i = 0; i < config->guest_count; i++) {
+            if (strcmp(config->guests[i].name, endpoint->name) == 0)
+                return &config->guests[i];
+        }
     }
     guest_missing(draft, endpoint->name, place);
     return NULL;
@@ -318,11 +318,15 @@ static void ports_check(const struct draft *draft, const struct section *section
                   "has none; remove it");
 }
 
-/* Listeners of several guests cannot have one address. */
+/* Listeners of several guests cannot have one address; their target may. */
 static void template_check(const struct draft *draft, const struct section *section,
                            const struct route *route)
 {
+    struct place target = key_place(section, KEY_TARGET);
     char text[ENDPOINT_TEXT_BYTES];
+
+    if (route->target.kind == ENDPOINT_GUEST && !endpoint_names_each(&route->target))
+        guest_find(draft, &route->target, &target);
 
     for (size_t i = 0; i < route->listen_count; i++) {
         const struct route_listen *listen = &route->listens[i];

@@ -128,7 +128,7 @@ struct route {
 
 struct config {
     atomic_uint references;
-    struct config *parent; /* of config_of_guest(): lends its strings; else NULL */
+    struct config *parent; /* of config_of_guest(): lends its strings and guests; else NULL */
 
     unsigned workers;          /* 0: one per CPU */
     unsigned sessions_max;     /* 0: as many as the descriptor limit allows */
