@@ -192,19 +192,15 @@ static void target_resolve(const struct draft *draft, const struct section *sect
     }
 }
 
-static void listen_resolve(const struct draft *draft, const struct section *section,
-                           struct route_listen *listen)
+static void listen_of_guest_resolve(const struct draft *draft, const struct place *place,
+                                    struct route_listen *listen)
 {
-    struct place place = listen_place(section, listen);
-    const struct guest *guest;
+    const struct guest *guest = guest_find(draft, &listen->written, place);
 
-    if (listen->written.kind != ENDPOINT_GUEST)
-        return;
-    guest = guest_find(draft, &listen->written, &place);
     if (!guest || !has_address(guest))
         return;
     if (guest->address.kind == ENDPOINT_MACHINE) {
-        draft_problem(draft, &place,
+        draft_problem(draft, place,
                       "guest '%s' is known by 'machine', which is for targets; to listen for it, "
                       "give it an address 'vsock:CID'",
                       guest->name);
@@ -216,9 +212,19 @@ static void listen_resolve(const struct draft *draft, const struct section *sect
     if (guest->address.kind == ENDPOINT_VSOCK) {
         listen->resolved.cid = VSOCK_CID_ANY;
         listen->peer_cid = guest->address.cid;
-    } else {
-        mux_port_fits(draft, &place, "binds", &listen->written, &listen->resolved);
     }
+}
+
+static void listen_resolve(const struct draft *draft, const struct section *section,
+                           struct route_listen *listen)
+{
+    struct place place = listen_place(section, listen);
+    bool is_longest = listen->port_offset + 1 == listen->port_count;
+
+    if (listen->written.kind == ENDPOINT_GUEST)
+        listen_of_guest_resolve(draft, &place, listen);
+    if (listen->resolved.kind == ENDPOINT_VSOCK_MUX && is_longest)
+        mux_port_fits(draft, &place, "binds", &listen->written, &listen->resolved);
 }
 
 /* Does the listener make a file? One that could not be resolved might. */
@@ -252,6 +258,12 @@ static void file_key_check(const struct draft *draft, const struct section *sect
         name);
 }
 
+/* One that was read. */
+static bool has_target(const struct route *route)
+{
+    return route->target.name[0] || route->target.port;
+}
+
 static bool is_in_guest(const struct route *route)
 {
     return route->target.kind == ENDPOINT_GUEST || route->target.kind == ENDPOINT_VSOCK ||
@@ -262,9 +274,8 @@ static void wait_check(const struct draft *draft, const struct section *section,
                        const struct route *route)
 {
     struct place place = key_place(section, KEY_WAIT_FOR_GUEST);
-    bool has_target = route->target.name[0] || route->target.port;
 
-    if (place.line && has_target && !is_in_guest(route))
+    if (place.line && has_target(route) && !is_in_guest(route))
         draft_problem(draft, &place,
                       "'wait-for-guest' is for a target in a guest, guest:, vsock:, vsock-mux: or "
                       "machine:, and this route's is none; remove it");
@@ -282,10 +293,12 @@ static void listen_port_set(const struct draft *draft, const struct section *sec
     struct place place = listen_place(section, listen);
     bool named = route->target.port == ENDPOINT_PORT_NAMED && endpoint_has_port(&route->target);
     bool first = listen->port_offset == 0;
+    char text[ENDPOINT_TEXT_BYTES];
 
     listen->target_port = route->target.port;
-    if (!section->key_lines[KEY_TARGET])
+    if (!has_target(route))
         return;
+    endpoint_format_ports(&listen->written, listen->port_count, text);
     if (is_mux(listen) && !named)
         draft_problem(draft, &place,
                       "the initiators of a 'mux:' listener name the port; give the route a target "
@@ -297,8 +310,8 @@ static void listen_port_set(const struct draft *draft, const struct section *sec
     else if (route->target_port_count > 1 && listen->port_count == route->target_port_count)
         listen->target_port += listen->port_offset;
     else if (route->target_port_count > 1 && first)
-        draft_problem(draft, &place, "has %u port%s, and the target has %u; make them as many",
-                      listen->port_count, listen->port_count == 1 ? "" : "s",
+        draft_problem(draft, &place, "'%s' has %u port%s, and the target has %u; make them as many",
+                      text, listen->port_count, listen->port_count == 1 ? "" : "s",
                       route->target_port_count);
 }
 
@@ -307,7 +320,7 @@ static void ports_check(const struct draft *draft, const struct section *section
 {
     struct place place = key_place(section, KEY_PORTS);
 
-    if (!place.line)
+    if (!place.line || route->listen_count == 0)
         return;
     for (size_t i = 0; i < route->listen_count; i++) {
         if (is_mux(&route->listens[i]))
@@ -331,8 +344,8 @@ static void template_check(const struct draft *draft, const struct section *sect
     for (size_t i = 0; i < route->listen_count; i++) {
         const struct route_listen *listen = &route->listens[i];
         struct place place = listen_place(section, listen);
-        endpoint_format(&listen->written, text);
-        if (!endpoint_names_each(&listen->written))
+        endpoint_format_ports(&listen->written, listen->port_count, text);
+        if (listen->port_offset == 0 && !endpoint_names_each(&listen->written))
             draft_problem(draft, &place,
                           "'%s' would be the same for every guest of this route; put '{name}' into "
                           "its path",
