@@ -402,7 +402,8 @@ static int fd_parse(const struct scan *scan, const char *rest)
 
     if (!is_listen(scan))
         return refuse(scan, NULL, 0,
-                      "is for listening only; a target is tcp, unix, vsock, vsock-mux or guest");
+                      "is for listening only; a target is tcp, unix, vsock, vsock-mux, guest or "
+                      "machine");
     if (length == 0)
         return refuse(scan, NULL, 0, "has neither number nor name; write 'fd:N' or 'fd:NAME'");
     if (digits == length) {

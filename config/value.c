@@ -325,10 +325,22 @@ static bool port_range_read(const char *text, struct port_range *ret)
     return *rest == '\0' && ret->last >= ret->first;
 }
 
+static void ports_add(struct draft *draft, const struct port_range *range)
+{
+    struct route *route = draft_route(draft);
+    struct port_range *ports = array_grow(route->ports, route->port_range_count, sizeof(*ports));
+
+    if (!ports) {
+        draft->exhausted = true;
+        return;
+    }
+    route->ports = ports;
+    ports[route->port_range_count++] = *range;
+}
+
 void ports_set(struct draft *draft, const char *value)
 {
     static const char between[] = ", \t";
-    struct route *route = draft_route(draft);
     const char *rest = value + strspn(value, between);
 
     if (!*rest)
@@ -338,18 +350,10 @@ void ports_set(struct draft *draft, const char *value)
         struct port_range range;
         size_t length = strcspn(rest, between);
         snprintf(word, sizeof(word), "%.*s", (int)length, rest);
-        if (!port_range_read(word, &range)) {
+        if (port_range_read(word, &range))
+            ports_add(draft, &range);
+        else
             value_refuse(draft, word);
-            return;
-        }
-        struct port_range *ports =
-            array_grow(route->ports, route->port_range_count, sizeof(*ports));
-        if (!ports) {
-            draft->exhausted = true;
-            return;
-        }
-        route->ports = ports;
-        ports[route->port_range_count++] = range;
         rest += length;
         rest += strspn(rest, between);
     }

@@ -310,7 +310,7 @@ Test(endpoint, refuses_guests_and_descriptors_with_words)
         {TARGET, "guest:a:ssh",
          "'ssh' in 'guest:a:ssh' is no port; a vsock port is a number from 1 to 4294967294"},
         {TARGET, "fd:3",
-         "'fd:3' is for listening only; a target is tcp, unix, vsock, vsock-mux or guest"},
+         "'fd:3' is for listening only; a target is tcp, unix, vsock, vsock-mux, guest or machine"},
         {LISTEN, "fd:", "'fd:' has neither number nor name; write 'fd:N' or 'fd:NAME'"},
         {LISTEN, "fd:-1", "'-1' in 'fd:-1' is no descriptor; one is a number from 0"},
         {LISTEN, "fd:2147483648",

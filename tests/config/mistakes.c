@@ -407,7 +407,8 @@ Test(mistakes, values_of_routes)
         {"[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1 tcp:c:1\n",
          AT(3) "'target' holds one endpoint; remove 'tcp:c:1'\n"},
         {"[route a]\nlisten = tcp:*:1\ntarget = fd:3\n",
-         AT(3) "'fd:3' is for listening only; a target is tcp, unix, vsock, vsock-mux or guest\n"},
+         AT(3) "'fd:3' is for listening only; a target is tcp, unix, vsock, vsock-mux, guest or "
+               "machine\n"},
         {ROUTE "connect-timeout = 0s\n",
          AT(4) "'0s' is no value of 'connect-timeout'; give it " DURATION "\n"},
         {ROUTE "connect-timeout = 5\n",
