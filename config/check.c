@@ -470,7 +470,6 @@ static void template_expand(struct draft *draft, size_t section_index, const cha
     if (!draft_route_of_guest(draft, &draft->config->routes[section.index], guest_name))
         return;
     section.index = index;
-    section.of_guest = true;
     struct section *added = draft_section_add(draft, SECTION_ROUTE, &section.place);
     if (added)
         *added = section;
@@ -495,12 +494,17 @@ static void templates_expand(struct draft *draft)
 }
 
 /* Behind all other routes, in their order. */
-static void templates_set_aside(struct config *config)
+static void templates_set_aside(struct draft *draft)
 {
+    struct config *config = draft->config;
     struct route *templates = reallocarray(NULL, config->route_count + 1, sizeof(*templates));
     size_t kept = 0;
 
-    for (size_t i = 0; i < config->route_count && templates; i++) {
+    if (!templates) {
+        draft->exhausted = true;
+        return;
+    }
+    for (size_t i = 0; i < config->route_count; i++) {
         if (route_is_template(&config->routes[i]))
             templates[config->template_count++] = config->routes[i];
         else
@@ -531,7 +535,7 @@ void draft_check(struct draft *draft)
             draft_route_resolve(draft, section, route);
     }
     collisions_check(draft);
-    templates_set_aside(config);
+    templates_set_aside(draft);
     for (size_t i = 0; i < config->guest_count; i++) {
         if (strcmp(config->guests[i].name, GUEST_EACH) == 0)
             config->guest_each = &config->guests[i];

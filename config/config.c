@@ -55,12 +55,13 @@ static void file_read(struct draft *draft, char *path, bool optional)
     struct config *config = draft->config;
     char **files = array_grow(config->files, config->file_count, sizeof(*files));
 
+    if (files)
+        config->files = files;
     if (!files || !path) {
         draft->exhausted = true;
         free(path);
         return;
     }
-    config->files = files;
     files[config->file_count++] = path;
     draft->place = (struct place){.file = path};
     reader_read(path, optional, &draft_events, draft, draft->problems);

@@ -91,7 +91,7 @@ struct route *draft_route_add(struct draft *draft, const char *name)
     return route;
 }
 
-bool draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+void draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
                        uint32_t port_count)
 {
     for (uint32_t i = 0; i < port_count; i++) {
@@ -99,7 +99,7 @@ bool draft_listens_add(struct draft *draft, struct route *route, const struct en
             array_grow(route->listens, route->listen_count, sizeof(*listens));
         if (!listens) {
             draft->exhausted = true;
-            return false;
+            return;
         }
         route->listens = listens;
         struct route_listen *listen = &listens[route->listen_count++];
@@ -114,7 +114,6 @@ bool draft_listens_add(struct draft *draft, struct route *route, const struct en
             listen->written.port += i;
         listen->resolved = listen->written;
     }
-    return true;
 }
 
 struct guest *draft_guest(const struct draft *draft)

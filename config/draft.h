@@ -29,7 +29,6 @@ struct section {
     struct place place;
     unsigned key_lines[KEY_COUNT]; /* 0: the key was not given */
     bool duplicate; /* of an earlier section: what it lacks is no mistake, nor what it claims */
-    bool of_guest;  /* made of a template: was looked at there */
     bool lost;      /* a line could not be read: what is missing is no mistake of its own */
 };
 
@@ -60,8 +59,8 @@ struct section *draft_section_add(struct draft *draft, enum section_kind kind,
                                   const struct place *place);
 struct guest *draft_guest_add(struct draft *draft, const char *name);
 struct route *draft_route_add(struct draft *draft, const char *name);
-/* `port_count` of them, whose ports follow each other. false: out of memory. */
-bool draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+/* `port_count` of them, whose ports follow each other. Out of memory: the draft is exhausted. */
+void draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
                        uint32_t port_count);
 
 /* The guest and route of the section being read. */

@@ -18,6 +18,16 @@ bool route_is_template(const struct route *route)
     return false;
 }
 
+/* Not NULL, though it may hold none. NULL: out of memory. */
+static void *array_copy(const void *array, size_t count, size_t element_bytes)
+{
+    void *copy = reallocarray(NULL, count + 1, element_bytes);
+
+    if (copy && count > 0)
+        memcpy(copy, array, count * element_bytes);
+    return copy;
+}
+
 /* A copy with arrays of its own; NULL: out of memory. */
 static struct route *route_copy(struct draft *draft, const struct route *from, const char *name)
 {
@@ -28,15 +38,13 @@ static struct route *route_copy(struct draft *draft, const struct route *from, c
     char *own_name = route->name;
     *route = *from;
     route->name = own_name;
-    route->listens = reallocarray(NULL, from->listen_count + 1, sizeof(*from->listens));
-    route->ports = reallocarray(NULL, from->port_range_count + 1, sizeof(*from->ports));
+    route->listens = array_copy(from->listens, from->listen_count, sizeof(*from->listens));
+    route->ports = array_copy(from->ports, from->port_range_count, sizeof(*from->ports));
     if (!route->listens || !route->ports) {
+        route->listen_count = 0;
         draft->exhausted = true;
         return NULL;
     }
-    memcpy(route->listens, from->listens, from->listen_count * sizeof(*from->listens));
-    if (from->port_range_count > 0)
-        memcpy(route->ports, from->ports, from->port_range_count * sizeof(*from->ports));
     return route;
 }
 
