@@ -450,28 +450,10 @@ Test(endpoint, refuses_addresses_of_guests_with_words)
     }
 }
 
-/* One that is as long as a command line may be is read by nobody's buffer. */
-Test(endpoint, a_guest_of_any_length_is_refused)
-{
-    char text[1024];
-    char error[ENDPOINT_ERROR_BYTES] = "";
-    struct endpoint endpoint;
-    uint32_t port_count;
-
-    snprintf(text, sizeof(text), "guest:{name}:%s%s%s%s:80", LONG100, LONG100, LONG100, LONG100);
-    cr_expect_eq(endpoint_of_route_parse(text, ENDPOINT_TARGET, &endpoint, &port_count, error),
-                 -EINVAL);
-    cr_expect_eq(endpoint_of_route_parse("guest:{name}:1:80", ENDPOINT_TARGET, &endpoint,
-                                         &port_count, error),
-                 -EINVAL);
-    cr_expect_str_eq(error, "'{name}:1' in 'guest:{name}:1:80' is no name of a guest; one has at "
-                            "most 48 letters, digits, '.', '_' and '-'");
-}
-
 Test(endpoint, begins_with_a_kind)
 {
-    static const char *const yes[] = {"tcp:",       "unix:x", "vsock:3:4", "vsock-mux:/",
-                                      "guest:a:80", "fd:3",   "tcp://x"};
+    static const char *const yes[] = {"tcp:", "unix:x",  "vsock:3:4", "vsock-mux:/", "guest:a:80",
+                                      "fd:3", "tcp://x", "mux:/a",    "machine:a:1"};
     static const char *const no[] = {
         "", "tcp", "tc:", "tcpp:", " tcp:", "TCP:", ":tcp:", "/tcp:x", "x=tcp:"};
 

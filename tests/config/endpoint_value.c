@@ -37,6 +37,8 @@ Test(endpoint_value, prints_the_canonical_form)
         {"guest:web1:080", "guest:web1:80"},
         {"fd:03", "fd:3"},
         {"fd:web", "fd:web"},
+        {"mux:/run/x", "mux:/run/x"},
+        {"mux:@x", "mux:@x"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -69,7 +71,7 @@ Test(endpoint_value, equal_is_all_that_is_printed)
         "unix:/b",        "unix:@a",   "vsock:3:1", "vsock:3:2",      "vsock:4:1",
         "vsock:any:1",    "fd:3",      "fd:4",      "fd:a",           "fd:b",
         "guest:a:1",      "guest:a:2", "guest:b:1", "vsock-mux:/a:1", "vsock-mux:/a:2",
-        "vsock-mux:/b:1", "tcp:a:1",
+        "vsock-mux:/b:1", "tcp:a:1",   "mux:/a",    "mux:/b",
     };
 
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -138,6 +140,15 @@ Test(endpoint_value, listeners_that_claim_one_address_collide)
         {"fd:a", "fd:a", true},
         {"fd:a", "fd:b", false},
         {"fd:a", "fd:3", false},
+        {"mux:/a", "mux:/a", true},
+        {"mux:/a", "mux:/b", false},
+        {"mux:/a", "unix:/./a", true},
+        {"mux:@a", "unix:@a", true},
+        {"mux:@/a", "mux:/a", false},
+        {"mux:/a_80", "vsock-mux:/a:80", true},
+        {"mux:/a", "vsock-mux:/a:80", false},
+        {"vsock-mux:/a_8:0080", "vsock-mux:/a:8", false},
+        {"vsock-mux://a:80", "vsock-mux:/a:80", true},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
