@@ -239,21 +239,22 @@ static int path_parse(const struct scan *scan, const char *path, size_t length, 
     return 0;
 }
 
+/* Of mux: too. */
 static int unix_parse(const struct scan *scan, const char *rest)
 {
+    const char *kind = kinds[scan->endpoint->kind].name;
     size_t length = strlen(rest);
 
     if (length == 0)
-        return refuse(scan, NULL, 0, "has no path; write 'unix:/PATH' or 'unix:@NAME'");
-    if (rest[0] != '@') {
-        if (rest[0] != '/')
-            return refuse(
-                scan, rest, length,
-                "is no absolute path; write 'unix:/PATH', or 'unix:@NAME' for an abstract one");
+        return refuse(scan, NULL, 0, "has no path; write '%s:/PATH' or '%s:@NAME'", kind, kind);
+    if (rest[0] == '/')
         return path_parse(scan, rest, length, 0);
-    }
+    if (rest[0] != '@')
+        return refuse(scan, rest, length,
+                      "is no absolute path; write '%s:/PATH', or '%s:@NAME' for an abstract one",
+                      kind, kind);
     if (length == 1)
-        return refuse(scan, NULL, 0, "has no name after the '@'; write 'unix:@NAME'");
+        return refuse(scan, NULL, 0, "has no name after the '@'; write '%s:@NAME'", kind);
     if (length - 1 > UNIX_PATH_LENGTH_MAX)
         return refuse(scan, rest, length,
                       "has %zu bytes behind the '@'; the name of an abstract socket has at most %d",

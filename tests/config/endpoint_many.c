@@ -264,10 +264,11 @@ Test(endpoint_many, refuses_names_with_words)
         {TARGET, "mux:/a",
          "'mux:/a' is for listening only; to connect to such a socket write "
          "'vsock-mux:/PATH:PORT'"},
-        {LISTEN, "mux:", "'mux:' has no path; write 'unix:/PATH' or 'unix:@NAME'"},
+        {LISTEN, "mux:", "'mux:' has no path; write 'mux:/PATH' or 'mux:@NAME'"},
         {LISTEN, "mux:a",
-         "'a' in 'mux:a' is no absolute path; write 'unix:/PATH', or 'unix:@NAME' for an abstract "
+         "'a' in 'mux:a' is no absolute path; write 'mux:/PATH', or 'mux:@NAME' for an abstract "
          "one"},
+        {LISTEN, "mux:@", "'mux:@' has no name after the '@'; write 'mux:@NAME'"},
         {LISTEN, "mux:/a/", "'/a/' in 'mux:/a/' is a directory; name the socket in it"},
         {LISTEN, "muxx:/a", "'muxx' in 'muxx:/a' is no kind of endpoint; did you mean 'mux'?"},
         {TARGET, "machin:a:1",
