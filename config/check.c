@@ -467,7 +467,8 @@ static void template_expand(struct draft *draft, size_t section_index, const cha
     struct section section = draft->sections[section_index];
     size_t index = draft->config->route_count;
 
-    if (!draft_route_of_guest(draft, &draft->config->routes[section.index], guest_name))
+    if (!draft_route_of_guest(draft, &section.place, &draft->config->routes[section.index],
+                              guest_name))
         return;
     section.index = index;
     struct section *added = draft_section_add(draft, SECTION_ROUTE, &section.place);
@@ -487,7 +488,7 @@ static void templates_expand(struct draft *draft)
             continue;
         for (size_t g = 0; g < draft->config->guest_count; g++) {
             const char *name = draft->config->guests[g].name;
-            if (strcmp(name, GUEST_EACH) != 0)
+            if (name_valid(name, strlen(name)))
                 template_expand(draft, i, name);
         }
     }

@@ -85,10 +85,11 @@ void argument_read(struct draft *draft, const char *text, unsigned number);
 /* Resolves guests and checks the whole. */
 void draft_check(struct draft *draft);
 
-/* What one guest makes of a template (template.c): a route of its own behind all others, not
- * resolved yet. NULL: it cannot be, and a problem was added, or out of memory. */
-struct route *draft_route_of_guest(struct draft *draft, const struct route *template,
-                                   const char *guest_name);
+/* What one guest makes of a template (template.c), which stands at `place`: a route of its own
+ * behind all others, not resolved yet. NULL: it cannot be, and a problem was added, or out of
+ * memory. */
+struct route *draft_route_of_guest(struct draft *draft, const struct place *place,
+                                   const struct route *template, const char *guest_name);
 
 /* Is it one for each guest? */
 bool route_is_template(const struct route *route);

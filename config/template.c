@@ -48,24 +48,22 @@ static struct route *route_copy(struct draft *draft, const struct route *from, c
     return route;
 }
 
-static bool name_guest(struct draft *draft, const struct route *route, struct endpoint *endpoint,
+static bool name_guest(struct draft *draft, const struct place *place, struct endpoint *endpoint,
                        const char *guest_name)
 {
-    struct place place = {
-        .file = route->file, .line = route->line, .argument = route->file ? NULL : route->name};
     char text[ENDPOINT_TEXT_BYTES];
 
     if (endpoint_name_one(endpoint, guest_name) == 0)
         return true;
     endpoint_format(endpoint, text);
-    draft_problem(draft, &place,
+    draft_problem(draft, place,
                   "'%s' is too long for guest '%s'; the path of a Unix socket has at most %d bytes",
                   text, guest_name, ENDPOINT_UNIX_PATH_BYTES - 1);
     return false;
 }
 
-struct route *draft_route_of_guest(struct draft *draft, const struct route *template,
-                                   const char *guest_name)
+struct route *draft_route_of_guest(struct draft *draft, const struct place *place,
+                                   const struct route *template, const char *guest_name)
 {
     const struct route from = *template;
     char name[ENDPOINT_TEXT_BYTES + NAME_BYTES_MAX + 2];
@@ -74,10 +72,10 @@ struct route *draft_route_of_guest(struct draft *draft, const struct route *temp
     struct route *route = route_copy(draft, &from, name);
     if (!route)
         return NULL;
-    bool named = name_guest(draft, &from, &route->target, guest_name);
+    bool named = name_guest(draft, place, &route->target, guest_name);
     route->target_resolved = route->target;
     for (size_t i = 0; i < route->listen_count && named; i++) {
-        named = name_guest(draft, &from, &route->listens[i].written, guest_name);
+        named = name_guest(draft, place, &route->listens[i].written, guest_name);
         route->listens[i].resolved = route->listens[i].written;
     }
     return named ? route : NULL;
@@ -104,11 +102,15 @@ static bool routes_add(struct draft *draft, const struct config *parent, const c
     const struct route *templates = &parent->routes[parent->route_count];
 
     for (size_t i = 0; i < parent->template_count; i++) {
-        struct route *route = draft_route_of_guest(draft, &templates[i], name);
+        const struct route *from = &templates[i];
+        struct section section = {
+            .kind = SECTION_ROUTE,
+            .place = {from->file, from->line, from->file ? NULL : from->name},
+            .key_lines[KEY_TARGET] = from->line,
+        };
+        struct route *route = draft_route_of_guest(draft, &section.place, from, name);
         if (!route)
             return false;
-        struct section section = {.kind = SECTION_ROUTE, .place.file = route->file};
-        section.key_lines[KEY_TARGET] = route->line;
         draft_route_resolve(draft, &section, route);
     }
     return true;
