@@ -180,7 +180,6 @@ static void target_resolve(const struct draft *draft, const struct section *sect
 {
     struct place place = key_place(section, KEY_TARGET);
 
-    route->target_resolved = route->target;
     if (route->target.kind != ENDPOINT_GUEST)
         return;
     route->guest = guest_find(draft, &route->target, &place);
@@ -375,6 +374,7 @@ static void route_check(const struct draft *draft, const struct section *section
     if (!section->key_lines[KEY_TARGET] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this route has no 'target'; add one, such as 'target = vsock:3:80'");
+    route->target_resolved = route->target;
     if (route_is_template(route))
         template_check(draft, section, route);
     for (size_t i = 0; i < route->listen_count; i++)
