@@ -104,6 +104,167 @@ Test(config, what_holds_where_nothing_is_said)
     cr_expect_eq(route->owner_uid, (uid_t)-1);
     cr_expect_eq(route->owner_gid, (gid_t)-1);
     cr_expect_eq(route->listens[0].peer_cid, VSOCK_CID_ANY);
+    cr_expect_eq(route->listens[0].port_offset, 0);
+    cr_expect_eq(route->listens[0].port_count, 1);
+    cr_expect_eq(route->listens[0].target_port, 2);
+    cr_expect_eq(route->target_port_count, 1);
+    cr_expect_eq(route->port_range_count, 0);
+    cr_expect_eq(route->idle_timeout_ns, 0);
+    cr_expect_eq(route->guest_probe_ns, 60 * S);
+    cr_expect_eq(route->lane, ROUTE_LANE_AUTO);
+    cr_expect_null(result.config->admin_path);
+    cr_expect_null(result.config->guest_each);
+    cr_expect_eq(result.config->template_count, 0);
+    scratch_free(&result);
+    result = read_right("[guest g]\naddress = vsock:3");
+    cr_expect_eq(result.config->guests[0].sessions_max, GUEST_SESSIONS_AUTO);
+    scratch_free(&result);
+}
+
+Test(config, every_key_of_what_stands_for_many)
+{
+    struct scratch_result result = read_right("[global]\n"
+                                              "admin-socket = /run/a b.sock\n"
+                                              "[guest f]\n"
+                                              "address = vsock-mux:/f\n"
+                                              "max-sessions = 0\n"
+                                              "[guest m]\n"
+                                              "max-sessions = 10000000\n"
+                                              "machine = web-1.x\n"
+                                              "[route a]\n"
+                                              "listen = mux:/a b mux:@c\n"
+                                              "target = guest:m:*\n"
+                                              "ports = 22,80-80, 8000-8080\n"
+                                              "  1-4294967294\n"
+                                              "ports = 4294967294\n"
+                                              "idle-timeout = 1s\n"
+                                              "dead-guest-probe = 24h\n"
+                                              "[route b]\n"
+                                              "listen = tcp:*:1\n"
+                                              "target = machine:web2:1\n"
+                                              "idle-timeout = off\n"
+                                              "dead-guest-probe = off\n"
+                                              "wait-for-guest = 1s\n"
+                                              "[route c]\n"
+                                              "listen = tcp:*:2\n"
+                                              "target = vsock:3:1\n"
+                                              "idle-timeout = 0\n"
+                                              "dead-guest-probe = 1s\n");
+    static const struct port_range ports[] = {
+        {22, 22}, {80, 80}, {8000, 8080}, {1, 4294967294}, {4294967294, 4294967294}};
+    const struct route *routes = result.config->routes;
+
+    cr_expect_str_eq(result.config->admin_path, "/run/a b.sock");
+    cr_expect_eq(result.config->guests[0].sessions_max, 0);
+    cr_expect_eq(result.config->guests[1].sessions_max, 10000000);
+    cr_expect_eq(result.config->guests[1].address.kind, ENDPOINT_MACHINE);
+    expect_endpoint(&result.config->guests[1].address, "machine:web-1.x:0");
+    cr_assert_eq(routes[0].listen_count, 2);
+    expect_endpoint(&routes[0].listens[0].resolved, "mux:/a b");
+    expect_endpoint(&routes[0].listens[1].resolved, "mux:@c");
+    cr_expect_eq(routes[0].listens[1].target_port, ENDPOINT_PORT_NAMED);
+    expect_endpoint(&routes[0].target_resolved, "machine:web-1.x:*");
+    cr_expect_eq(routes[0].guest, &result.config->guests[1]);
+    cr_assert_eq(routes[0].port_range_count, COUNT_OF(ports));
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        cr_expect_eq(routes[0].ports[i].first, ports[i].first);
+        cr_expect_eq(routes[0].ports[i].last, ports[i].last);
+    }
+    cr_expect_eq(routes[0].idle_timeout_ns, S);
+    cr_expect_eq(routes[0].guest_probe_ns, 24 * 3600 * S);
+    cr_expect_eq(routes[1].idle_timeout_ns, 0);
+    cr_expect_eq(routes[1].guest_probe_ns, 0);
+    cr_expect_null(routes[1].guest);
+    expect_endpoint(&routes[1].target_resolved, "machine:web2:1");
+    cr_expect_eq(routes[2].idle_timeout_ns, 0);
+    cr_expect_eq(routes[2].guest_probe_ns, S);
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(config, the_last_admin_socket_holds)
+{
+    static const struct scratch_file files[] = {
+        {SCRATCH_FILE, "[global]\nadmin-socket = /a\n", 0},
+        {SCRATCH_FILE ".d/b.conf", "[global]\nadmin-socket = /b\n", 0},
+    };
+    static const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+    struct scratch_result result = scratch_read(files, COUNT_OF(files), &sources);
+
+    cr_expect_eq(result.problems.count, 0);
+    cr_expect_str_eq(result.config->admin_path, "/b");
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+/* A listener for each port; each knows the port it leads to. */
+Test(config, ranges_of_ports)
+{
+    struct scratch_result result =
+        read_right("[guest v]\naddress = vsock:3\n[guest m]\naddress = vsock-mux:/m\n"
+                   "[route equal]\nlisten = tcp:*:8000-8002 tcp:*:9000-9002 guest:v:1-3\n"
+                   "target = guest:m:80-82\n"
+                   "[route to_one]\nlisten = tcp:*:7000-7001 tcp:*:6000\ntarget = guest:v:22\n"
+                   "[route one]\nlisten = tcp:*:1-1\ntarget = guest:m:2-2\n"
+                   "[route mux]\nlisten = guest:m:9-10 vsock-mux:/n:5-6\ntarget = vsock:4:5-6\n");
+    static const struct {
+        size_t route;
+        const char *written;
+        const char *resolved;
+        uint32_t target_port;
+        uint32_t offset;
+        uint32_t count;
+    } cases[] = {
+        {0, "tcp:*:8000", "tcp:*:8000", 80, 0, 3},
+        {0, "tcp:*:8001", "tcp:*:8001", 81, 1, 3},
+        {0, "tcp:*:8002", "tcp:*:8002", 82, 2, 3},
+        {0, "tcp:*:9000", "tcp:*:9000", 80, 0, 3},
+        {0, "tcp:*:9001", "tcp:*:9001", 81, 1, 3},
+        {0, "tcp:*:9002", "tcp:*:9002", 82, 2, 3},
+        {0, "guest:v:1", "vsock:any:1", 80, 0, 3},
+        {0, "guest:v:2", "vsock:any:2", 81, 1, 3},
+        {0, "guest:v:3", "vsock:any:3", 82, 2, 3},
+        {1, "tcp:*:7000", "tcp:*:7000", 22, 0, 2},
+        {1, "tcp:*:7001", "tcp:*:7001", 22, 1, 2},
+        {1, "tcp:*:6000", "tcp:*:6000", 22, 0, 1},
+        {2, "tcp:*:1", "tcp:*:1", 2, 0, 1},
+        {3, "guest:m:9", "vsock-mux:/m:9", 5, 0, 2},
+        {3, "guest:m:10", "vsock-mux:/m:10", 6, 1, 2},
+        {3, "vsock-mux:/n:5", "vsock-mux:/n:5", 5, 0, 2},
+        {3, "vsock-mux:/n:6", "vsock-mux:/n:6", 6, 1, 2},
+    };
+    const struct route *routes = result.config->routes;
+    size_t at = 0;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        at = i > 0 && cases[i].route == cases[i - 1].route ? at + 1 : 0;
+        cr_assert_lt(at, routes[cases[i].route].listen_count);
+        const struct route_listen *listen = &routes[cases[i].route].listens[at];
+        expect_endpoint(&listen->written, cases[i].written);
+        expect_endpoint(&listen->resolved, cases[i].resolved);
+        cr_expect_eq(listen->target_port, cases[i].target_port, "%s", cases[i].written);
+        cr_expect_eq(listen->port_offset, cases[i].offset, "%s", cases[i].written);
+        cr_expect_eq(listen->port_count, cases[i].count, "%s", cases[i].written);
+        cr_expect_eq(listen->peer_cid,
+                     strncmp(cases[i].written, "guest:v", 7) == 0 ? 3 : VSOCK_CID_ANY);
+    }
+    cr_expect_eq(routes[0].listen_count, 9);
+    cr_expect_eq(routes[0].target_port_count, 3);
+    expect_endpoint(&routes[0].target_resolved, "vsock-mux:/m:80");
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+/* As many ports as a range may have, in one list, are read in no time to speak of. */
+Test(config, the_longest_range, .timeout = 20)
+{
+    struct scratch_result result =
+        read_right("[route a]\nlisten = vsock-mux:/a:1-10000\ntarget = vsock:3:1-10000\n");
+    const struct route *route = result.config->routes;
+
+    cr_assert_eq(route->listen_count, 10000);
+    expect_endpoint(&route->listens[9999].resolved, "vsock-mux:/a:10000");
+    cr_expect_eq(route->listens[9999].target_port, 10000);
     scratch_free(&result);
 }
 

@@ -68,6 +68,53 @@ Test(table, waiting_for_a_guest)
                  "a      tcp:*:1  vsock:3:1  wait-for-guest=90s wait-max=5\n");
 }
 
+Test(table, a_range_is_one_row)
+{
+    expect_table("[guest web1]\naddress = vsock:3\n"
+                 "[route a]\nlisten = tcp:*:8000-8009 tcp:*:90\ntarget = guest:web1:80\n"
+                 "[route b]\nlisten = guest:web1:1-3\ntarget = tcp:db:4-6\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN                          TARGET                      OPTIONS\n"
+                 "a      tcp:*:8000-8009                 guest:web1:80 (vsock:3:80)\n"
+                 "a      tcp:*:90                        guest:web1:80 (vsock:3:80)\n"
+                 "b      guest:web1:1-3 (vsock:any:1-3)  tcp:db:4-6                  "
+                 "only-from-cid=3\n");
+}
+
+Test(table, templates_stand_below_what_they_made)
+{
+    static const char *const routes[] = {"mux:/run/{name}=machine:m:*"};
+
+    expect_table(
+        "[route ssh]\nlisten = unix:/run/{name}.ssh\ntarget = guest:{name}:22\n"
+        "mode = 0600\n"
+        "[guest *]\naddress = vsock-mux:/run/vms/{name}/v\n"
+        "[guest fc]\naddress = vsock-mux:/fc\n"
+        "[route z]\nlisten = tcp:*:1\ntarget = guest:fc:1\n",
+        routes, 1,
+        "ROUTE               LISTEN                TARGET                          OPTIONS\n"
+        "z                   tcp:*:1               guest:fc:1 (vsock-mux:/fc:1)\n"
+        "ssh@fc              unix:/run/fc.ssh      guest:fc:22 (vsock-mux:/fc:22)  mode=0600\n"
+        "mux:/run/{name}@fc  mux:/run/fc           machine:m:*\n"
+        "ssh                 unix:/run/{name}.ssh  guest:{name}:22                 mode=0600\n"
+        "mux:/run/{name}     mux:/run/{name}       machine:m:*\n");
+}
+
+Test(table, ports_and_times)
+{
+    expect_table("[route a]\nlisten = mux:/a\ntarget = vsock:3:*\nports = 22, 80-80 8000-8080\n"
+                 "  4294967294\nidle-timeout = 90s\ndead-guest-probe = off\n"
+                 "[route b]\nlisten = mux:@b\ntarget = vsock:3:*\ndead-guest-probe = 2m\n"
+                 "[route c]\nlisten = tcp:*:1\ntarget = vsock:3:1\ndead-guest-probe = 60s\n"
+                 "idle-timeout = off\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN   TARGET     OPTIONS\n"
+                 "a      mux:/a   vsock:3:*  ports=22,80,8000-8080,4294967294 idle-timeout=90s "
+                 "dead-guest-probe=off\n"
+                 "b      mux:@b   vsock:3:*  dead-guest-probe=2m\n"
+                 "c      tcp:*:1  vsock:3:1\n");
+}
+
 Test(table, columns_are_as_wide_as_characters_not_bytes)
 {
     expect_table("[route a]\nlisten = unix:/\xc3\xa4\xe2\x82\xac unix:/abc\ntarget = tcp:b:1\n",
