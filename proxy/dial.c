@@ -150,7 +150,8 @@ static bool is_to_stand_in_line(struct dial *dial)
     return join_line(dial);
 }
 
-/* The guest is frozen no more: the time of all who stand here runs anew. */
+/* The guest is frozen no more: the time of all who stand here runs anew. Those that are trying just
+ * now are let go on. */
 static void release_line(struct dial *first)
 {
     struct dial_line *line = first->line;
@@ -159,6 +160,8 @@ static void release_line(struct dial *first)
     line->pause_ns = 0;
     for (struct dial *dial = first; dial; dial = dial->behind) {
         dial->wait_end_ns = ring_now_ns(dial->ring) + dial->options.wait_ns;
+        if (dial->state != DIAL_WAITING)
+            continue;
         dial->owed = true;
         wait_in_line(dial);
     }
