@@ -127,39 +127,42 @@ static bool join_line(struct dial *dial)
     return true;
 }
 
-/* Its guest may still come, and there is room in the line. */
+/* Its guest may still come, and there is room in the line. While it is frozen no time is over. */
 static bool is_to_wait(struct dial *dial)
 {
+    bool over = ring_now_ns(dial->ring) >= dial->wait_end_ns;
+
     if (!(reason_guest_phases(dial->reason) & dial->options.wait_phases) ||
-        ring_now_ns(dial->ring) >= dial->wait_end_ns)
+        (over && !is_frozen(dial)))
         return false;
     return dial->line || join_line(dial);
 }
 
 /* Others wait for the guest already, and it is not asked before them; or it is frozen. */
-static bool is_to_stand_in_line(struct dial *dial)
+static bool is_to_stand_in_line(struct dial *dial, bool frozen)
 {
     const struct dial_options *options = &dial->options;
     const struct dial_line *line =
         options->lines ? dial_lines_find(options->lines, options->target, options->port) : NULL;
 
-    if (!is_frozen(dial) && (options->wait_ns == 0 || !line))
+    if (!frozen && (options->wait_ns == 0 || !line))
         return false;
     dial->reason = line ? line->first->reason : REASON_GUEST_FROZEN;
     dial->error = line ? line->first->error : 0;
     return join_line(dial);
 }
 
-/* The guest is frozen no more: the time of all who stand here runs anew. Those that are trying just
- * now are let go on. */
+/* The guest is frozen no more: the time of all who stand here runs anew, and ends in their order.
+ * Those that are trying just now are let go on. */
 static void release_line(struct dial *first)
 {
     struct dial_line *line = first->line;
+    uint64_t now_ns = ring_now_ns(first->ring);
 
     line->held = false;
     line->pause_ns = 0;
     for (struct dial *dial = first; dial; dial = dial->behind) {
-        dial->wait_end_ns = ring_now_ns(dial->ring) + dial->options.wait_ns;
+        dial->wait_end_ns = now_ns++ + dial->options.wait_ns;
         if (dial->state != DIAL_WAITING)
             continue;
         dial->owed = true;
@@ -515,10 +518,11 @@ void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
         .deadline_ns = ring_now_ns(ring) + options->timeout_ns,
         .wait_end_ns = ring_now_ns(ring) + options->wait_ns,
     };
-    if (is_to_stand_in_line(dial)) {
-        dial->line->held |= is_frozen(dial);
+    bool frozen = is_frozen(dial);
+    if (is_to_stand_in_line(dial, frozen)) {
+        dial->line->held |= frozen;
         wait_in_line(dial);
-    } else if (is_frozen(dial)) {
+    } else if (frozen) {
         attempt_failed(dial, REASON_GUEST_FROZEN, 0);
     } else {
         begin(dial);
