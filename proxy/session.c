@@ -5,6 +5,7 @@
 #include "proxy/tcp_options.h"
 #include "proxy/vmm.h"
 #include "ring/socket.h"
+#include "ring/verdict.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -399,15 +400,22 @@ static bool holds_half_close(const struct guest *guest, struct guest_use *use, i
 }
 
 /* What the initiator of a `mux:` listener waits for. The connection is new: so few bytes have room
- * in it. */
-static bool confirm(struct session *session)
+ * in it. 0 or negative errno. */
+static int confirm(struct session *session)
 {
+    int fd = session->sides[SIDE_INITIATOR].fd;
     char answer[VSOCK_MUX_REPLY_BYTES_MAX + 1];
     int length = snprintf(answer, sizeof(answer), "OK %" PRIu32 "\n", session->port);
+    ssize_t sent;
 
-    return session->opening->listen->written.kind != ENDPOINT_MUX ||
-           ring_socket_send_now(session->sides[SIDE_INITIATOR].fd, answer, (size_t)length) ==
-               length;
+    if (session->opening->listen->written.kind != ENDPOINT_MUX)
+        return 0;
+    do
+        sent = ring_socket_send_now(fd, answer, (size_t)length);
+    while (sent == -EINTR);
+    if (sent < 0)
+        return (int)sent;
+    return sent == length ? 0 : -EAGAIN;
 }
 
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
@@ -432,8 +440,10 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
     session->state = SESSION_RELAYING;
     ring_timer_disarm(session->sessions->ring, &session->timer);
-    if (!confirm(session)) {
-        session_stop(session, REASON_INITIATOR_LEFT, 0);
+    error = confirm(session);
+    if (error < 0) {
+        bool exhausted = ring_send_verdict(error) == RING_EXHAUSTED;
+        session_stop(session, exhausted ? REASON_NO_MEMORY : REASON_INITIATOR_LEFT, error);
         return;
     }
     for (unsigned i = 0; i < SIDE_COUNT; i++)
