@@ -11,7 +11,7 @@
 
 /* What is to be told after some time is looked at so often in it, and at most so often in all. */
 #define LOOKS_PER_TIME 4
-#define LOOKS_MAX      50000
+#define LOOKS_MAX      30000 /* twice as many where the sweeps do not divide its period */
 
 /* A new buffer size is told to the other end at once, as a credit update (af_vsock.c,
  * vsock_update_buffer_size(); the size must differ). A kernel that knows nothing of the connection,
@@ -96,12 +96,20 @@ static void sweep(struct ring_timer *timer)
                    ring_now_ns(sessions->ring) + sessions->sweep_ns, sweep);
 }
 
+/* Looks that were counted at another pace say nothing of the time. */
+static void forget_looks(struct sessions *sessions)
+{
+    for (struct session *session = sessions->first; session; session = session->next)
+        session->idle = 0;
+}
+
 void sessions_attend(struct sessions *sessions, const struct route *route)
 {
     uint64_t sweep_ns = period_ns(route);
 
     if (sweep_ns == 0 || (sessions->sweep_ns && sessions->sweep_ns <= sweep_ns))
         return;
+    forget_looks(sessions);
     sessions->sweep_ns = sweep_ns;
     ring_timer_arm(sessions->ring, &sessions->sweep, ring_now_ns(sessions->ring) + sweep_ns, sweep);
 }
