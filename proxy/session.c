@@ -359,8 +359,22 @@ static uint32_t delivered(const struct session *session)
 
 static void discard_for_a_while(struct session *session)
 {
-    session->delivered = delivered(session);
+    session->delivered_past = delivered(session);
     set_timer(session, SESSION_DISCARD_NS, discarded_enough);
+}
+
+/* Nothing was dropped, and who reads what a side that is gone has sent takes his time. */
+static bool waits_for_reader(const struct session *session)
+{
+    bool holds = false;
+
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        const struct lane *lane = &session->lanes[i];
+        if (lane->lost)
+            return false;
+        holds |= lane->state == LANE_SENDING || lane->state == LANE_BLOCKED;
+    }
+    return holds;
 }
 
 /* A lane that still delivers is let go on; but a reset has to reach the other side. */
@@ -369,7 +383,9 @@ static void discarded_enough(struct ring_timer *timer)
     struct session *session = session_of_timer(timer);
     bool reset = session->sides[SIDE_INITIATOR].error || session->sides[SIDE_TARGET].error;
 
-    if (!reset && delivered(session) != session->delivered)
+    bool delivers = delivered(session) != session->delivered_past || waits_for_reader(session);
+
+    if (!reset && delivers)
         discard_for_a_while(session);
     else
         finish(session);

@@ -27,8 +27,8 @@
  *       | end-of-file: SHUT_WR on the sink
  *       v
  *     ENDED             DISCARDING: the sink takes no more bytes; what still comes is read and
- * dropped, for SESSION_DISCARD_NS or as long as the other lane delivers, so that closing does not
- *                       destroy what the source has yet to read
+ * dropped, for SESSION_DISCARD_NS or as long as the other lane delivers, or nothing was dropped and
+ * it has yet to, so that closing does not destroy what the source has yet to read
  *
  * How a lane moves bytes, and how it changes its way, is told in lane.h.
  *
@@ -123,7 +123,8 @@ struct session {
     struct ring_timer timer;
     struct ring_timer retry; /* the next one */
     uint32_t port;           /* of the target, where it has one */
-    uint32_t delivered;      /* by both lanes, when discarding or idleness was last looked at */
+    uint32_t delivered;      /* by both lanes, when idleness was last looked at */
+    uint32_t delivered_past; /* the same, of discarding */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };

@@ -39,15 +39,14 @@ static uint64_t period_ns(const struct route *route)
     return shortest_ns / LOOKS_PER_TIME > least_ns ? shortest_ns / LOOKS_PER_TIME : least_ns;
 }
 
+/* What drops bytes has its own end. */
 static bool is_quiet(struct session *session)
 {
     uint32_t delivered = (uint32_t)(session->lanes[0].bytes + session->lanes[1].bytes);
-    bool discards =
-        session->lanes[0].state == LANE_DISCARDING || session->lanes[1].state == LANE_DISCARDING;
+    bool drops = session->lanes[0].lost || session->lanes[1].lost;
 
-    if (session->state != SESSION_RELAYING || discards || delivered != session->delivered) {
-        if (!discards)
-            session->delivered = delivered;
+    if (session->state != SESSION_RELAYING || drops || delivered != session->delivered) {
+        session->delivered = delivered;
         session->idle = 0;
         return false;
     }

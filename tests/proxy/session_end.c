@@ -351,3 +351,37 @@ Test(session_end, no_buffers_left_for_long_ends_that_session_alone)
     cr_assert(world_target(&world.session[3])->saw_reset);
     world_deinit(&world);
 }
+
+/* A guest that has sent all and closed, while who is to read it takes his time: nothing is lost. */
+Test(session_end, a_slow_reader_gets_what_a_closed_vsock_end_sent)
+{
+    for (unsigned lane = 0; lane < ROUTE_LANE_COUNT; lane++)
+        for (unsigned side = 0; side < SIDE_COUNT; side++) {
+            struct world world;
+            world_plain(&world);
+            bool target = side == SIDE_TARGET;
+            struct world_session *session =
+                world_add(&world, target ? FAKE_TCP : FAKE_VSOCK, target ? WORLD_VSOCK : WORLD_TCP);
+            struct fake_script *closes =
+                target ? &session->targets[0].script : &session->initiator_script;
+            struct fake_script *slow =
+                target ? &session->initiator_script : &session->targets[0].script;
+
+            session->route.lane = (enum route_lane)lane;
+            *closes = world_calm(session, side, 6000);
+            closes->after_bytes = FAKE_CLOSE;
+            closes->room_from = 8000;
+            *slow = world_calm(session, !side, 0);
+            slow->after_bytes = FAKE_LEAVE_NOT;
+            slow->read_start_ns = 3000 * MS;
+            slow->room_to = 1000;
+            world_start(session);
+            world_run(&world, 20000 * MS);
+            const struct fake_record *read =
+                target ? world_initiator(session) : world_target(session);
+            cr_assert_eq(read->read, 6000, "%llu bytes arrived, and the session ended for '%s'",
+                         (unsigned long long)read->read, reason_token(session->reason));
+            cr_assert(read->saw_end);
+            world_deinit(&world);
+        }
+}
