@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FD_FIRST 100000
+#define FD_FIRST           100000
+#define VSOCK_BUFFER_BYTES 262144
 
 struct descriptor *descriptor_new(struct fake *fake, struct net_socket *socket, enum fake_kind kind)
 {
@@ -23,6 +24,8 @@ struct descriptor *descriptor_new(struct fake *fake, struct net_socket *socket, 
         .writes = true,
         .socket = socket,
         .kind = kind,
+        .buffer_bytes = VSOCK_BUFFER_BYTES,
+        .buffer_bytes_max = VSOCK_BUFFER_BYTES,
     };
     fake->descriptors = descriptors;
     fake->descriptors[fake->descriptor_count++] = descriptor;

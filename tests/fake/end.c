@@ -34,19 +34,6 @@ static void read_soon(struct fake_end *end, uint64_t pause_ns_max)
         fake_event(end->fake, &end->reading, pause_ns(end, pause_ns_max), read_now);
 }
 
-static void wake(struct net_socket *socket)
-{
-    struct fake_end *end = socket->owner;
-
-    socket->fake->ring.turns_idle = 0;
-    if (end->write_blocked) {
-        end->write_blocked = false;
-        end_write_soon(end, 0);
-    }
-    if (!ring_timer_armed(&end->reading))
-        read_soon(end, end->script.read_pause_ns_max);
-}
-
 /* In good order, behind the last byte. */
 static void half_close(struct fake_end *end)
 {
@@ -66,6 +53,7 @@ static void close_socket(struct fake_end *end, enum fake_leave leave)
     ring_timers_disarm(&end->fake->events, &end->reading);
     ring_timers_disarm(&end->fake->events, &end->leaving);
     switch (leave) {
+    case FAKE_FORGET:
     case FAKE_RESET: net_reset(end->socket); break;
     case FAKE_DIE: net_die(end->socket); break;
     case FAKE_TIME_OUT: net_break(end->socket, ETIMEDOUT); break;
@@ -86,10 +74,50 @@ static void close_socket(struct fake_end *end, enum fake_leave leave)
         record->ended = true;
 }
 
+/* Whatever reaches it now is answered with a reset (virtio_transport_reset_no_sock()). */
+static void forget(struct fake_end *end)
+{
+    end->record.forgot = true;
+    end->record.closed = true;
+    end->record.closed_ns = end->fake->now_ns;
+    ring_timers_disarm(&end->fake->events, &end->writing);
+    ring_timers_disarm(&end->fake->events, &end->reading);
+    ring_timers_disarm(&end->fake->events, &end->leaving);
+}
+
+/* Whether it was asked, since it was last looked at. */
+static bool is_asked(struct fake_end *end)
+{
+    if (end->record.asked == end->socket->asked)
+        return false;
+    end->record.asked = end->socket->asked;
+    end->record.asked_ns = end->fake->now_ns;
+    return true;
+}
+
+static void wake(struct net_socket *socket)
+{
+    struct fake_end *end = socket->owner;
+
+    socket->fake->ring.turns_idle = 0;
+    bool asked = is_asked(end);
+    if (end->record.forgot) {
+        if ((asked || socket->arrived || socket->ended) && !socket->closed)
+            close_socket(end, FAKE_RESET);
+        return;
+    }
+    if (end->write_blocked) {
+        end->write_blocked = false;
+        end_write_soon(end, 0);
+    }
+    if (!ring_timer_armed(&end->reading))
+        read_soon(end, end->script.read_pause_ns_max);
+}
+
 void end_leave(struct fake_end *end, enum fake_leave leave)
 {
-    static const char *const names[] = {"nothing", "half-close", "close",
-                                        "reset",   "die",        "time out"};
+    static const char *const names[] = {"nothing", "half-close", "close", "reset",
+                                        "die",     "time out",   "forget"};
 
     if (end->record.closed || leave == FAKE_LEAVE_NOT)
         return;
@@ -98,6 +126,8 @@ void end_leave(struct fake_end *end, enum fake_leave leave)
               (unsigned long long)end->record.read);
     if (leave == FAKE_HALF_CLOSE)
         half_close(end);
+    else if (leave == FAKE_FORGET && end->socket->kind == FAKE_VSOCK)
+        forget(end);
     else
         close_socket(end, leave);
 }
@@ -117,7 +147,7 @@ static void leave_if_over(struct fake_end *end)
         end_leave(end, FAKE_CLOSE);
 }
 
-static void write_failed(struct fake_end *end, int error)
+void end_write_failed(struct fake_end *end, int error)
 {
     end->record.write_error = error;
     end->write_over = true;
@@ -131,7 +161,7 @@ static void all_written(struct fake_end *end)
     leave_if_over(end);
 }
 
-static void fill(const struct fake_end *end, char *bytes, size_t count)
+void end_fill(const struct fake_end *end, char *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         bytes[i] = (char)random_stream_byte(end->script.stream, end->record.written + i);
@@ -149,6 +179,12 @@ static void write_now(struct ring_timer *timer)
         end_mux_write(end);
         return;
     }
+    if (end->says) {
+        end_says_write(end);
+        return;
+    }
+    if (end->hears && !end->script.says_more)
+        return;
     if (left == 0) {
         all_written(end);
         return;
@@ -159,14 +195,14 @@ static void write_now(struct ring_timer *timer)
     if (most > CHUNK_BYTES_MAX)
         most = CHUNK_BYTES_MAX;
     size_t count = random_size(&end->fake->random, most);
-    fill(end, bytes, count);
+    end_fill(end, bytes, count);
     long result = net_send(end->socket, bytes, count);
     if (result == -EAGAIN) {
         end->write_blocked = true;
         return;
     }
     if (result < 0) {
-        write_failed(end, (int)result);
+        end_write_failed(end, (int)result);
         return;
     }
     record->written += (uint64_t)result;
@@ -184,7 +220,7 @@ static void check_bytes(struct fake_end *end, const unsigned char *bytes, size_t
 }
 
 /* A reset that a write was told of reads as end-of-file afterwards. */
-static void finished_reading(struct fake_end *end, int result)
+void end_finished_reading(struct fake_end *end, int result)
 {
     struct fake_record *record = &end->record;
     bool told_before = end->socket->kind == FAKE_TCP && !end->socket->ended;
@@ -218,6 +254,7 @@ static void take_bytes(struct fake_end *end, const unsigned char *bytes, size_t 
     check_bytes(end, bytes, count);
     if (record->read == 0)
         record->first_byte_ns = end->fake->now_ns;
+    record->latest_byte_ns = end->fake->now_ns;
     for (size_t i = 0; i < count && record->read + i < sizeof(record->first); i++)
         record->first[record->read + i] = bytes[i];
     record->read += count;
@@ -238,13 +275,18 @@ static void read_now(struct ring_timer *timer)
             read_soon(end, 0);
         return;
     }
+    if (end->hears) {
+        if (end_hears_read(end))
+            read_soon(end, 0);
+        return;
+    }
     if (most == 0)
         return;
     long result = net_receive(end->socket, bytes, random_size(&end->fake->random, most), false);
     if (result == -EAGAIN)
         return;
     if (result <= 0) {
-        finished_reading(end, (int)result);
+        end_finished_reading(end, (int)result);
         return;
     }
     take_bytes(end, bytes, (size_t)result);
@@ -278,6 +320,8 @@ void end_start(struct fake_end *end)
 
     end->record.connected_ns = fake->now_ns;
     end->greeting = end->script.mux != FAKE_MUX_NONE;
+    end->says = end->script.says;
+    end->hears = end->script.hears;
     if (!end->greeting)
         fake_event(fake, &end->writing, end->script.start_ns, write_now);
     fake_event(fake, &end->reading, end->script.read_start_ns, read_now);
@@ -357,6 +401,11 @@ const struct fake_record *fake_end_record(const struct fake_end *end)
 enum fake_kind fake_end_kind(const struct fake_end *end)
 {
     return end->socket->kind;
+}
+
+struct fake_end *fake_end_of(struct fake *fake, int fd)
+{
+    return descriptor_of(fake, fd, "fake_end_of()")->socket->peer->owner;
 }
 
 void fake_end_leave(struct fake_end *end, enum fake_leave leave)

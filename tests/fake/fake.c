@@ -147,6 +147,11 @@ unsigned fake_pipes_spilt(const struct fake *fake)
     return fake->pipes_spilt;
 }
 
+void fake_peer_process(struct fake *fake, int pid)
+{
+    fake->peer_process = pid;
+}
+
 void fake_set_faults(struct fake *fake, const struct fake_faults *faults)
 {
     fake->faults = *faults;

@@ -78,6 +78,8 @@ enum fake_leave {
     FAKE_RESET,    /* TCP: linger 0; vsock: a RST; else as FAKE_CLOSE */
     FAKE_DIE,      /* vsock: the VMM exits; else as FAKE_RESET */
     FAKE_TIME_OUT, /* TCP: keepalive found nobody, ETIMEDOUT; else as FAKE_RESET */
+    FAKE_FORGET, /* vsock: booted anew: silent, and a RST is its answer to what reaches it; else as
+                    FAKE_RESET */
 };
 
 /* What a far end does with its side of a connection. Zeroed: says nothing, reads all, and closes
@@ -86,6 +88,12 @@ struct fake_script {
     enum fake_mux mux;
     uint32_t mux_port;     /* that the request must name */
     uint64_t mux_delay_ns; /* before the answer */
+
+    const char *says;      /* before its stream, as to a `mux:` listener; NULL: nothing */
+    size_t says_bytes_max; /* in pieces; 0: in one */
+    uint64_t says_pause_ns_max;
+    bool says_more;    /* the stream right behind it, in the same piece; else when it has heard */
+    const char *hears; /* what it must be told before the stream it reads; NULL: nothing */
 
     uint64_t bytes;         /* how many it sends */
     uint64_t stream;        /* which (random_stream_byte) */
@@ -117,6 +125,7 @@ struct fake_record {
     bool ended;              /* it ended its sending behind the last of `written`, in good order */
     bool broke;              /* it reset the connection, or died */
     bool died;               /* by FAKE_DIE, which a vsock end is told of as an error */
+    bool forgot;             /* by FAKE_FORGET: silent until something reaches it */
     bool closed;             /* its descriptor is closed */
     bool saw_end;            /* end-of-file */
     bool saw_gone;           /* at end-of-file: the other end had closed altogether (Unix, vsock) */
@@ -124,8 +133,12 @@ struct fake_record {
     int write_error;         /* that a write met, as a negative errno */
     bool greeted;            /* the mux handshake is over, and well */
     unsigned request_pieces; /* in how many reads CONNECT came */
+    uint64_t heard_ns;       /* when it had heard all it was to; 0: not */
+    unsigned asked;          /* vsock: how often the other end told of another buffer size */
+    uint64_t asked_ns;       /* the latest time */
     uint64_t connected_ns;
     uint64_t first_byte_ns;
+    uint64_t latest_byte_ns;
     uint64_t finished_ns; /* of saw_end or saw_reset */
     uint64_t closed_ns;
     unsigned char first[64]; /* bytes read */
@@ -177,6 +190,9 @@ unsigned fake_descriptors(const struct fake *fake);
 unsigned fake_pipes(const struct fake *fake);
 unsigned fake_pipes_spilt(const struct fake *fake);
 
+/* The process at the other end of all sockets; 0: none is known. */
+void fake_peer_process(struct fake *fake, int pid);
+
 /* Changes the faults from here on. */
 void fake_set_faults(struct fake *fake, const struct fake_faults *faults);
 
@@ -203,6 +219,8 @@ struct fake_end *fake_target_end(const struct fake_target *target); /* of the la
 
 const struct fake_record *fake_end_record(const struct fake_end *end);
 enum fake_kind fake_end_kind(const struct fake_end *end);
+/* The one that a connected descriptor of the proxy's leads to. */
+struct fake_end *fake_end_of(struct fake *fake, int fd);
 /* Does it now. */
 void fake_end_leave(struct fake_end *end, enum fake_leave leave);
 /* Reads no more, or again. */

@@ -24,7 +24,9 @@ struct descriptor {
     socklen_t peer_length;
     size_t peeked;               /* bytes that the proxy has seen there and not read yet */
     uint64_t connect_timeout_ns; /* vsock */
-    struct pending *pending;     /* listening: who waits to be accepted */
+    uint64_t buffer_bytes;       /* vsock */
+    uint64_t buffer_bytes_max;
+    struct pending *pending; /* listening: who waits to be accepted */
     int accept_error;
     /* The same of its receives and sends together: what one takes away the other does not find, and
      * io_uring tells them in the order in which they were done. */
@@ -118,6 +120,7 @@ struct fake {
     unsigned pipes_open;
     unsigned pipes_spilt;
     unsigned injected;
+    int peer_process;
 };
 
 extern struct fake *fake_current;

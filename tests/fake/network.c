@@ -244,6 +244,21 @@ long net_send(struct net_socket *socket, const void *data, size_t length)
     return (long)length;
 }
 
+bool net_is_fresh(const struct net_socket *socket)
+{
+    return socket->peer && socket->peer->queued == 0 && socket->peer->queue_first == 0;
+}
+
+void net_ask(struct net_socket *socket)
+{
+    struct net_socket *peer = socket->peer;
+
+    if (!peer || socket->dead || peer->closed)
+        return;
+    peer->asked++;
+    wake(peer);
+}
+
 /* What a receive says where there are no bytes. */
 static int no_bytes(struct net_socket *socket)
 {

@@ -44,6 +44,7 @@ struct net_socket {
     bool closed;
     int error;        /* sk_err, positive */
     unsigned changes; /* of its state, each of which wakes who watches (sk_state_change) */
+    unsigned asked;   /* vsock: credit updates for another buffer size of the other end's */
 
     void (*wake)(struct net_socket *socket); /* something changed; may be NULL */
     void *owner;
@@ -66,6 +67,10 @@ int net_take_error(struct net_socket *socket);
 bool net_close(struct net_socket *socket);
 void net_reset(struct net_socket *socket);
 void net_die(struct net_socket *socket);
+/* vsock: tells the other end of another buffer size. */
+void net_ask(struct net_socket *socket);
+/* Nothing was ever sent on it. */
+bool net_is_fresh(const struct net_socket *socket);
 /* The connection broke without a word of the other end's. */
 void net_break(struct net_socket *socket, int error);
 

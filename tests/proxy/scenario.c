@@ -150,33 +150,171 @@ static void random_targets(struct random *random, struct world_session *session,
     }
 }
 
-static void random_guests(struct random *random, struct world_session *session)
+static void random_guest_of(struct random *random, struct scenario *scenario,
+                            struct world_session *session, unsigned side)
 {
     static const struct guest holds = {.half_close = GUEST_HALF_CLOSE_HOLD};
+    struct scenario_guest *guest = &scenario->guests[random_below(random, SCENARIO_GUESTS)];
 
-    session->route.guest = random_permille(random, 200) ? &holds : NULL;
-    session->initiator_guest = random_permille(random, 200) ? &holds : NULL;
+    if (random_permille(random, 500))
+        guest->use = world_guest(session, side, &guest->guest);
+    else if (random_permille(random, 300) && side == SIDE_TARGET)
+        session->route.guest = &holds;
+    else if (random_permille(random, 300))
+        session->initiator_guest = &holds;
+}
+
+static void random_waiting(struct random *random, struct world_session *session)
+{
     session->route.wait_ns = random_permille(random, 300) ? random_size(random, 5000 * MS) : 0;
     session->route.wait_phases = random_below(random, GUEST_PHASES + 1);
-    session->route.wait_max = 1;
+    session->route.wait_max = (unsigned)random_size(random, 4);
+}
+
+/* Says what it has to say, and no more; or was booted anew without a word. */
+static void fall_silent(struct random *random, const struct world *world,
+                        struct fake_script *script)
+{
+    bool forgets = random_permille(random, 300);
+
+    script->after_bytes = script->after_read = FAKE_LEAVE_NOT;
+    script->leave = FAKE_FORGET;
+    script->leave_ns = forgets ? fake_now_ns(world->fake) + random_size(random, 1000 * MS) : 0;
+}
+
+/* Short ones end sessions; who means well is never as long without a byte as the others. */
+static void random_idling(struct random *random, struct world_session *session, bool calm)
+{
+    if (random_permille(random, 300))
+        session->route.idle_timeout_ns = (calm ? 2000 : 100) * MS + random_size(random, 5000 * MS);
+    if (session->route.idle_timeout_ns && !calm && random_permille(random, 500)) {
+        fall_silent(random, session->world, &session->initiator_script);
+        for (unsigned i = 0; i < session->target_count; i++)
+            fall_silent(random, session->world, &session->targets[i].script);
+    }
+    if (random_permille(random, 300))
+        session->route.guest_probe_ns = 100 * MS + random_size(random, 5000 * MS);
+}
+
+/* What an initiator of a `mux:` listener says. */
+static void random_greeting(struct random *random, struct world_session *session, bool calm)
+{
+    static const char *const says[] = {
+        NULL, "CONN", "CONNECT 22", "CONNECT 1\n", "GET / HTTP/1.1\n", "connect\t\t 80 \r\n"};
+    struct fake_script *script = &session->initiator_script;
+
+    world_mux(session);
+    script->says_more = random_permille(random, 300);
+    script->says_bytes_max = random_permille(random, 500) ? random_size(random, 32) : 0;
+    script->says_pause_ns_max = random_permille(random, 500) ? random_size(random, 5 * MS) : 0;
+    if (calm || random_permille(random, 600))
+        return;
+    script->says = says[random_below(random, sizeof(says) / sizeof(says[0]))];
+    if ((!script->says || script->says[0] == 'C') && random_permille(random, 500)) {
+        script->hears = NULL;
+        script->bytes = 0;
+    }
+}
+
+/* Whoever comes beside another has its target and its route, and is otherwise his own. */
+static struct world_session *random_session(struct random *random, struct scenario *scenario)
+{
+    struct world *world = &scenario->world;
+    enum fake_kind kind = (enum fake_kind)random_below(random, 4);
+    unsigned other = (unsigned)random_below(random, world->count);
+
+    while (other > 0 && world->session[other].opening.route != &world->session[other].route)
+        other--;
+    if (world->count > 0 && random_permille(random, 300))
+        return world_add_beside(world, kind, &world->session[other]);
+    return world_add(world, kind, (enum world_target)random_below(random, 5));
+}
+
+static void random_route(struct random *random, struct scenario *scenario,
+                         struct world_session *session, bool calm)
+{
+    session->route.connect_timeout_ns = calm ? 5000 * MS : 1 + random_size(random, 3000 * MS);
+    session->route.lane = (enum route_lane)random_below(random, ROUTE_LANE_COUNT);
+    session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
+    random_targets(random, session, calm);
+    random_guest_of(random, scenario, session, SIDE_TARGET);
+    struct port_range *port = &scenario->ports[session->number];
+    port->first = port->last = session->route.target_resolved.port;
+    session->route.ports = port;
+    session->route.port_range_count = 1;
+    random_waiting(random, session);
+    random_idling(random, session, calm);
 }
 
 static void add_session(struct random *random, struct scenario *scenario)
 {
-    struct world *world = &scenario->world;
-    bool calm = random_permille(random, 400);
-    struct world_session *session = world_add(world, (enum fake_kind)random_below(random, 4),
-                                              (enum world_target)random_below(random, 5));
+    struct world_session *session = random_session(random, scenario);
+    bool own = session->opening.route == &session->route;
+    bool calm = own ? random_permille(random, 400) : scenario->calm[session->stream];
 
     scenario->calm[session->number] = calm;
     session->start_ns = random_permille(random, 500) ? random_size(random, 300 * MS) : 0;
-    session->route.connect_timeout_ns = calm ? 5000 * MS : 1 + random_size(random, 3000 * MS);
-    session->route.lane = (enum route_lane)random_below(random, ROUTE_LANE_COUNT);
-    session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
     session->initiator_script = random_script(random, session, SIDE_INITIATOR, calm);
-    random_targets(random, session, calm);
-    random_guests(random, session);
+    if (own)
+        random_route(random, scenario, session, calm);
+    random_guest_of(random, scenario, session, SIDE_INITIATOR);
+    if (session->initiator_kind == FAKE_UNIX && session->target_kind != WORLD_UNIX &&
+        random_permille(random, 400))
+        random_greeting(random, session, calm);
     world_start(session);
+}
+
+static void change_guest(struct ring_timer *timer)
+{
+    struct scenario_guest *guest =
+        (void *)((char *)timer - offsetof(struct scenario_guest, change));
+    struct world *world = &guest->scenario->world;
+    bool freeze = --guest->changes % 2;
+
+    guest_use_freeze(guest->use, freeze);
+    fake_note(world->fake, "guest %s is %s", guest->guest.name, freeze ? "frozen" : "thawed");
+    if (freeze && fake_random(world->fake) % 4 == 0)
+        sessions_stop_guest(&world->sessions, guest->use, REASON_GUEST_FROZEN);
+    uint64_t longest_ns = (fake_random(world->fake) % 2 ? 20 : 1000) * MS;
+    if (guest->changes)
+        ring_timer_arm(world->ring, &guest->change,
+                       fake_now_ns(world->fake) + 1 + fake_random(world->fake) % longest_ns,
+                       change_guest);
+}
+
+static void random_guests(struct random *random, struct scenario *scenario)
+{
+    static char names[SCENARIO_GUESTS][2] = {"a", "b"};
+
+    for (unsigned i = 0; i < SCENARIO_GUESTS; i++) {
+        struct scenario_guest *guest = &scenario->guests[i];
+        guest->scenario = scenario;
+        guest->guest.name = names[i];
+        guest->guest.half_close =
+            random_permille(random, 300) ? GUEST_HALF_CLOSE_HOLD : GUEST_HALF_CLOSE_AUTO;
+        guest->guest.sessions_max =
+            random_permille(random, 300) ? (uint32_t)random_size(random, 4) : 0;
+        guest->freezes = random_permille(random, 400);
+        guest->changes = 2 * (unsigned)random_size(random, 4);
+    }
+}
+
+static void start_guests(struct random *random, struct scenario *scenario)
+{
+    struct world *world = &scenario->world;
+
+    for (unsigned i = 0; i < SCENARIO_GUESTS; i++) {
+        struct scenario_guest *guest = &scenario->guests[i];
+        if (guest->use && guest->freezes)
+            ring_timer_arm(world->ring, &guest->change,
+                           fake_now_ns(world->fake) + random_size(random, 100 * MS), change_guest);
+    }
+}
+
+static void stop_guests(struct scenario *scenario)
+{
+    for (unsigned i = 0; i < SCENARIO_GUESTS; i++)
+        ring_timer_disarm(scenario->world.ring, &scenario->guests[i].change);
 }
 
 /* Small ones, so that lanes change their ways often. */
@@ -212,11 +350,14 @@ void scenario_run(uint64_t seed, bool trace)
     scenario.buffers_scarce = options.buffers_max < 2 * count;
     world_init(&scenario.world, &options, room);
     sessions_limit(&scenario.world.sessions, &limits);
+    random_guests(&random, &scenario);
     for (unsigned i = 0; i < count; i++)
         add_session(&random, &scenario);
+    start_guests(&random, &scenario);
     if (random_permille(&random, 200))
         world_stop_all_at(&scenario.world, random_size(&random, 1500 * MS));
     world_run(&scenario.world, 3600000 * MS);
+    stop_guests(&scenario);
     scenario_check(&scenario);
     world_deinit(&scenario.world);
 }

@@ -9,6 +9,7 @@
 struct view {
     struct scenario *scenario;
     const struct world_session *session;
+    const struct world_session *leader; /* whose route and target it has */
     const struct fake_record
         *ends[SIDE_COUNT]; /* of the target: NULL where it was never connected */
     enum fake_kind kinds[SIDE_COUNT];
@@ -47,22 +48,68 @@ static void check_direction(const struct view *view, unsigned from)
         fail(view, "a truncated stream was ended in good order");
 }
 
+/* Who reads only so much does not see what comes behind it. */
+static bool reads_all(const struct view *view)
+{
+    for (unsigned i = 0; i < view->leader->target_count; i++)
+        if (view->leader->targets[i].script.read_limit)
+            return false;
+    return !view->session->initiator_script.read_limit;
+}
+
 /* Whoever has not left by itself is told. */
 static void check_told(const struct view *view, unsigned side)
 {
     const struct fake_record *end = view->ends[side];
 
-    if (end && !end->closed && !end->saw_end && !end->saw_reset &&
-        !view->session->initiator_script.read_limit && !view->session->targets[0].script.read_limit)
+    if (end && !end->closed && !end->saw_end && !end->saw_reset && reads_all(view))
         fail(view, side == SIDE_INITIATOR ? "the initiator was never told that it is over"
                                           : "the target was never told that it is over");
+}
+
+static bool greets(const struct view *view)
+{
+    return view->session->listen.written.kind == ENDPOINT_MUX;
+}
+
+/* Of the scenario's guests; NULL: none. */
+static const struct scenario_guest *guest_of(const struct view *view, const struct guest_use *use)
+{
+    for (unsigned i = 0; i < SCENARIO_GUESTS; i++)
+        if (use && view->scenario->guests[i].use == use)
+            return &view->scenario->guests[i];
+    return NULL;
+}
+
+static bool is_capped(const struct view *view, const struct guest_use *use)
+{
+    const struct scenario_guest *guest = guest_of(view, use);
+    return guest && guest->guest.sessions_max > 0;
+}
+
+static bool may_freeze(const struct view *view, const struct guest_use *use)
+{
+    const struct scenario_guest *guest = guest_of(view, use);
+    return guest && guest->freezes;
+}
+
+static bool target_may_freeze(const struct view *view)
+{
+    return may_freeze(view, view->session->opening.target);
+}
+
+static uint64_t took_ns(const struct view *view)
+{
+    return view->session->ended_ns - view->session->started_ns;
 }
 
 static bool nothing_ended_it(const struct view *view)
 {
     const struct scenario *scenario = view->scenario;
     return scenario->calm[view->session->number] && fake_injected(scenario->world.fake) == 0 &&
-           !scenario->world.stopped && !scenario->buffers_scarce;
+           !scenario->world.stopped && !scenario->buffers_scarce &&
+           view->session->reason != REASON_GUEST_FULL &&
+           view->session->reason != REASON_GUEST_FROZEN;
 }
 
 static void check_calm(const struct view *view)
@@ -100,14 +147,17 @@ static void check_whole(const struct view *view)
 static void check_refused(const struct view *view)
 {
     const struct world_session *session = view->session;
-    uint64_t took_ns = session->ended_ns - session->started_ns;
+    const struct route *route = session->opening.route;
+    uint64_t greeting_ns = greets(view) ? route->connect_timeout_ns : 0;
+    uint64_t deadline_ns = route->connect_timeout_ns;
 
-    if (session->ended_in != SESSION_CONNECTING)
+    if (session->ended_in == SESSION_GREETING && took_ns(view) > greeting_ns + DIAL_SLACK_NS)
+        fail(view, "the deadline of the greeting was not kept");
+    if (session->ended_in != SESSION_CONNECTING || target_may_freeze(view))
         return;
-    uint64_t deadline_ns = session->route.connect_timeout_ns;
-    if (session->route.wait_ns > deadline_ns)
-        deadline_ns = session->route.wait_ns;
-    if (took_ns > deadline_ns + DIAL_SLACK_NS)
+    if (route->wait_ns > deadline_ns)
+        deadline_ns = route->wait_ns;
+    if (took_ns(view) > greeting_ns + deadline_ns + DIAL_SLACK_NS)
         fail(view, "the connect deadline was not kept");
     if (view->ends[SIDE_TARGET] && view->ends[SIDE_TARGET]->greeted &&
         view->ends[SIDE_TARGET]->read > 0)
@@ -125,7 +175,7 @@ static void check_lingering(const struct view *view)
         return;
     for (unsigned side = 0; side < SIDE_COUNT; side++) {
         const struct fake_record *end = view->ends[side];
-        if (!end->closed)
+        if (!end->closed || end->forgot)
             return;
         if (end->closed_ns > closed_ns)
             closed_ns = end->closed_ns;
@@ -142,11 +192,57 @@ static bool reset_seen_by(const struct view *view, unsigned side)
     return view->ends[side] && (view->ends[side]->broke || view->ends[side]->closed);
 }
 
+static void check_left(const struct view *view)
+{
+    const struct fake_record *initiator = view->ends[SIDE_INITIATOR];
+    bool waits = view->session->ended_in < SESSION_RELAYING || greets(view);
+    bool said_nothing = view->session->ended_in == SESSION_GREETING && initiator->ended;
+
+    if (!waits || !(initiator->closed || said_nothing))
+        fail(view, "the initiator did not leave");
+}
+
+static void check_guest_reason(const struct view *view)
+{
+    const struct world_session *session = view->session;
+    bool relayed = session->ended_in == SESSION_RELAYING;
+    const struct opening *opening = &session->opening;
+
+    if (session->reason == REASON_GUEST_FROZEN && !target_may_freeze(view) &&
+        !(relayed && may_freeze(view, opening->source)))
+        fail(view, "no guest of it was frozen");
+    if (session->reason == REASON_GUEST_FULL &&
+        (session->ended_in != SESSION_FREE ||
+         !(is_capped(view, opening->source) || is_capped(view, opening->target))))
+        fail(view, "no guest of it was full");
+}
+
+static void check_greeting_reason(const struct view *view)
+{
+    const struct world_session *session = view->session;
+
+    if (!greets(view) || session->ended_in != SESSION_GREETING)
+        fail(view, "nobody was to name a port");
+    if (view->scenario->calm[session->number])
+        fail(view, "the port was named well");
+    if (session->reason == REASON_CONNECT_SILENT &&
+        took_ns(view) < session->opening.route->connect_timeout_ns)
+        fail(view, "the initiator still had time");
+}
+
+static void check_idle(const struct view *view)
+{
+    uint64_t timeout_ns = view->session->opening.route->idle_timeout_ns;
+
+    if (!timeout_ns || view->session->ended_in != SESSION_RELAYING || took_ns(view) < timeout_ns)
+        fail(view, "it was not idle for long");
+}
+
 static void check_reason(const struct view *view)
 {
     const struct world_session *session = view->session;
     const struct world *world = &view->scenario->world;
-    bool connecting = session->ended_in == SESSION_CONNECTING;
+    bool connecting = session->ended_in < SESSION_RELAYING;
 
     switch (session->reason) {
     case REASON_DONE: check_whole(view); break;
@@ -166,10 +262,13 @@ static void check_reason(const struct view *view)
         if (connecting || !view->ends[SIDE_TARGET] || !view->ends[SIDE_TARGET]->closed)
             fail(view, "the target is not gone");
         break;
-    case REASON_INITIATOR_LEFT:
-        if (!connecting || !view->ends[SIDE_INITIATOR]->closed)
-            fail(view, "the initiator did not leave");
-        break;
+    case REASON_INITIATOR_LEFT: check_left(view); break;
+    case REASON_GUEST_FULL:
+    case REASON_GUEST_FROZEN: check_guest_reason(view); break;
+    case REASON_CONNECT_SILENT:
+    case REASON_CONNECT_GARBAGE:
+    case REASON_PORT_DENIED: check_greeting_reason(view); break;
+    case REASON_IDLE_TIMEOUT: check_idle(view); break;
     case REASON_DRAIN_TIMEOUT:
         if (!world->stopped)
             fail(view, "nobody stopped it");
@@ -194,6 +293,7 @@ static void check_session(struct scenario *scenario, const struct world_session 
     struct view view = {
         .scenario = scenario,
         .session = session,
+        .leader = &scenario->world.session[session->stream],
         .ends = {world_initiator(session), target ? fake_end_record(target) : NULL},
         .kinds = {session->initiator_kind, target ? fake_end_kind(target) : FAKE_TCP},
     };

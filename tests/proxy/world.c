@@ -2,6 +2,7 @@
 #include "tests/proxy/world.h"
 
 #include "proxy/lane.h"
+#include "proxy/vmm.h"
 #include "tests/proxy/stub_resolver.h"
 
 #include <errno.h>
@@ -27,6 +28,8 @@ static void ended(void *owner, const struct session *session)
     mine->reason = session->reason;
     mine->error = session->error;
     mine->ended_ns = fake_now_ns(world->fake);
+    if (session->sides[SIDE_TARGET].fd >= 0)
+        mine->target_end = fake_end_of(world->fake, session->sides[SIDE_TARGET].fd);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         mine->lane_bytes[i] = session->lanes[i].bytes;
     fake_note(world->fake, "session %u ended: %s, error %d", mine->number,
@@ -48,10 +51,24 @@ void world_init(struct world *world, const struct fake_options *options, size_t 
     if (resolver_new(&world->resolver, world->ring) < 0)
         fake_fail(world->fake, "no resolver");
     sessions_init(&world->sessions, world->ring, world->resolver, sessions_max, &events, world);
+    guest_uses_init(&world->uses);
+}
+
+static void put_guest(struct world *world, struct guest_use *use)
+{
+    if (use && (atomic_load(&use->sessions) || atomic_load(&use->waiting)))
+        fake_fail(world->fake, "guest %s is left with %u sessions, of which %u wait", use->name,
+                  atomic_load(&use->sessions), atomic_load(&use->waiting));
+    guest_use_put(use);
 }
 
 void world_deinit(struct world *world)
 {
+    for (unsigned i = 0; i < world->count; i++) {
+        put_guest(world, world->session[i].opening.source);
+        put_guest(world, world->session[i].opening.target);
+    }
+    guest_uses_deinit(&world->uses);
     resolver_stop(world->resolver);
     ring_timer_disarm(world->ring, &world->stop_timer);
     sessions_deinit(&world->sessions);
@@ -108,6 +125,7 @@ struct world_session *world_add(struct world *world, enum fake_kind initiator,
         .target_kind = target,
         .target_count = 1,
     };
+    session->stream = session->number;
     session->opening = (struct opening){
         .references = 1,
         .config = &session->config,
@@ -120,6 +138,47 @@ struct world_session *world_add(struct world *world, enum fake_kind initiator,
         session->targets[0].script.mux_port = MUX_PORT;
     }
     return session;
+}
+
+struct world_session *world_add_beside(struct world *world, enum fake_kind initiator,
+                                       struct world_session *first)
+{
+    struct world_session *session = world_add(world, initiator, first->target_kind);
+
+    session->opening.route = &first->route;
+    session->opening.target = first->opening.target ? guest_use_ref(first->opening.target) : NULL;
+    session->stream = first->stream;
+    first->shared = true;
+    session->target_count = 0;
+    return session;
+}
+
+void world_mux(struct world_session *session)
+{
+    unsigned port = session->opening.route->target_resolved.port;
+
+    session->listen.written.kind = ENDPOINT_MUX;
+    snprintf(session->says, sizeof(session->says), "CONNECT %u\n", port);
+    snprintf(session->hears, sizeof(session->hears), "OK %u\n", port);
+    session->initiator_script.says = session->says;
+    session->initiator_script.hears = session->hears;
+}
+
+struct guest_use *world_guest(struct world_session *session, unsigned side,
+                              const struct guest *guest)
+{
+    struct guest_use *use = guest_use_get(&session->world->uses, guest);
+
+    if (!use)
+        fake_fail(session->world->fake, "out of memory");
+    if (side == SIDE_TARGET) {
+        session->route.guest = guest;
+        session->opening.target = use;
+    } else {
+        session->initiator_guest = guest;
+        session->opening.source = use;
+    }
+    return use;
 }
 
 static void start(struct ring_timer *timer)
@@ -140,7 +199,9 @@ static void start(struct ring_timer *timer)
                                        &session->initiator_script, &fd, &fd_write);
     session->started_ns = fake_now_ns(world->fake);
     session->listen.guest = session->initiator_guest;
-    session->listen.target_port = session->route.target_resolved.port;
+    bool greets = session->listen.written.kind == ENDPOINT_MUX;
+    session->listen.target_port =
+        greets ? ENDPOINT_PORT_NAMED : session->opening.route->target_resolved.port;
     struct arrival arrival = {
         .opening = &session->opening,
         .fd = fd,
@@ -175,6 +236,7 @@ void world_start(struct world_session *session)
     struct world *world = session->world;
     struct address address;
 
+    sessions_attend(&world->sessions, session->opening.route);
     if (session->target_kind == WORLD_TCP_NAME) {
         register_name(session);
     } else if (session->target_count) {
@@ -201,12 +263,32 @@ void world_stop_all_at(struct world *world, uint64_t after_ns)
     ring_timer_arm(world->ring, &world->stop_timer, fake_now_ns(world->fake) + after_ns, stop_all);
 }
 
+static void check_guest(struct world *world, const struct guest_use *use, const struct guest *guest)
+{
+    if (!use)
+        return;
+    if (atomic_load(&use->sessions) > vmm_sessions_max(guest, (enum guest_vmm)use->vmm))
+        fake_fail(world->fake, "guest %s has %u sessions", use->name, atomic_load(&use->sessions));
+    if (atomic_load(&use->waiting) > atomic_load(&use->sessions))
+        fake_fail(world->fake, "more sessions wait for guest %s than there are", use->name);
+}
+
+static void check_guests(struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        const struct world_session *session = &world->session[i];
+        check_guest(world, session->opening.source, session->initiator_guest);
+        check_guest(world, session->opening.target, session->opening.route->guest);
+    }
+}
+
 /* What holds after every turn. */
 static bool over(void *context)
 {
     struct world *world = context;
     size_t count = sessions_count(&world->sessions);
 
+    check_guests(world);
     /* The kernel runs ahead by up to 32 buffers a turn, and a stop may come late. */
     if (ring_buffers_held(world->ring) > 2 * count * (LANE_BUFFERS_MAX + 3 * 32))
         fake_fail(world->fake, "%zu sessions hold %u buffers", count,
@@ -244,10 +326,12 @@ void world_run_for(struct world *world, uint64_t ns)
     ring_timer_disarm(world->ring, &end);
 }
 
-/* The last one that accepted: earlier ones did so too late. */
+/* Of one that was never connected: the last one that accepted, too late. */
 struct fake_end *world_target_end(const struct world_session *session)
 {
-    for (unsigned i = session->target_count; i > 0; i--)
+    if (session->target_end)
+        return session->target_end;
+    for (unsigned i = session->shared ? 0 : session->target_count; i > 0; i--)
         if (session->registered[i - 1] && fake_target_end(session->registered[i - 1]))
             return fake_target_end(session->registered[i - 1]);
     return NULL;
@@ -266,8 +350,8 @@ const struct fake_record *world_target(const struct world_session *session)
 
 struct fake_script world_calm(const struct world_session *session, unsigned side, uint64_t bytes)
 {
-    uint64_t own = session->number * 2 + side + 1;
-    uint64_t others = session->number * 2 + !side + 1;
+    uint64_t own = session->stream * 2 + side + 1;
+    uint64_t others = session->stream * 2 + !side + 1;
 
     return (struct fake_script){
         .bytes = bytes,

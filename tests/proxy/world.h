@@ -28,7 +28,11 @@ struct world_session {
     enum fake_kind initiator_kind;
     enum world_target target_kind;
     const struct guest *initiator_guest;
+    unsigned stream; /* its number, or that of the session whose target it shares */
+    bool shared;     /* its target is another's too */
     struct fake_script initiator_script;
+    char says[32]; /* of world_mux() */
+    char hears[32];
     struct fake_target_options targets[WORLD_ADDRESSES_MAX];
     unsigned target_count; /* more than one only with WORLD_TCP_NAME */
     uint64_t resolve_ns;   /* 0: at once; UINT64_MAX: never */
@@ -38,6 +42,7 @@ struct world_session {
     struct ring_timer start_timer;
     struct fake_end *initiator;
     struct fake_target *registered[WORLD_ADDRESSES_MAX];
+    struct fake_end *target_end; /* that it was connected to when it ended; NULL: to none */
     int start_error;
     uint64_t started_ns;
     unsigned ended; /* times */
@@ -53,6 +58,7 @@ struct world {
     struct ring *ring;
     struct resolver *resolver;
     struct sessions sessions;
+    struct guest_uses uses;
     struct world_session session[WORLD_SESSIONS_MAX];
     unsigned count;
     unsigned to_start;
@@ -70,6 +76,19 @@ void world_deinit(struct world *world);
  * Fill in what the test wants, then world_start(). */
 struct world_session *world_add(struct world *world, enum fake_kind initiator,
                                 enum world_target target);
+
+/* Another session of the same route, to the same target: whatever that one is given is this one's.
+ */
+struct world_session *world_add_beside(struct world *world, enum fake_kind initiator,
+                                       struct world_session *first);
+
+/* It came to a `mux:` listener: its initiator names the target's port, and waits for OK. Once the
+ * initiator's script is set. */
+void world_mux(struct world_session *session);
+
+/* The guest on that side, which outlives the world. */
+struct guest_use *world_guest(struct world_session *session, unsigned side,
+                              const struct guest *guest);
 
 /* Registers the target and has the session started at its time. */
 void world_start(struct world_session *session);
