@@ -7,6 +7,7 @@ VSLUICE_TEST_EXCHANGE, _ANSWER, _SESSIONS, _CHURN, _IDLE, _LOAD: bytes and count
 Exit status: 0, 1, or 77 when every test was skipped.
 """
 
+import collections
 import contextlib
 import itertools
 import os
@@ -147,8 +148,23 @@ class Proxy(Process):
         """Of its first route."""
         return next(iter(self.routes.values()))
 
+    def links(self):
+        """What each open descriptor is."""
+        links = []
+        for fd in os.listdir(f'/proc/{self.pid}/fd'):
+            with contextlib.suppress(OSError):
+                links.append(os.readlink(f'/proc/{self.pid}/fd/{fd}'))
+        return links
+
+    def pipes(self):
+        """Descriptors of pipes that it has both ends of: it keeps them a while for the next session."""
+        pipes = collections.Counter(link for link in self.links() if link.startswith('pipe:'))
+        return sum(count for count in pipes.values() if count == 2)
+
     def fds(self):
-        return len(os.listdir(f'/proc/{self.pid}/fd'))
+        """All others. That every session gives its pipes back, vsluice itself asserts when it ends."""
+        links = collections.Counter(self.links())
+        return sum(count for link, count in links.items() if not link.startswith('pipe:') or count != 2)
 
     def wait_fds(self, count, seconds=10):
         """Sessions end a moment after their ends have seen it."""
@@ -156,11 +172,8 @@ class Proxy(Process):
                    lambda: f'{self.fds()} descriptors are open, {count} were at the start: {self.open_files()}')
 
     def open_files(self):
-        links = []
-        for fd in os.listdir(f'/proc/{self.pid}/fd'):
-            with contextlib.suppress(OSError):
-                links.append(os.readlink(f'/proc/{self.pid}/fd/{fd}').split(':')[0])
-        return {kind: links.count(kind) for kind in set(links)}
+        """How many descriptors of each kind."""
+        return collections.Counter(link.split(':')[0] for link in self.links())
 
     def memory(self):
         """Resident bytes, the most there ever were: shared libraries, buffers and all."""

@@ -123,6 +123,24 @@ class Ways(harness.TestCase):
                 self.assertGreater(changes, 2 * ROUNDS)
 
 
+@unittest.skipIf('vsock' in KINDS, 'of TCP and Unix')
+class Pipes(harness.TestCase):
+    """What bytes went through is kept for the next session, and not for ever."""
+
+    def test_freed(self):
+        listener, endpoint = self.listener('unix')
+        proxy = self.proxy(config=f'[route r]\nlisten = tcp:127.0.0.1:0\ntarget = {endpoint}\nlane = splice\n')
+        fds = proxy.fds()
+        self.assertEqual(proxy.pipes(), 0)
+        with self.dial(proxy.endpoint) as initiator, self.accept(listener) as target:
+            initiator.sendall(b'here')
+            self.assertEqual(target.recv(100), b'here')
+            self.assertGreater(proxy.pipes(), 0)
+        proxy.wait_fds(fds)
+        harness.wait_until(lambda: proxy.pipes() == 0, 10, lambda: f'{proxy.pipes()} descriptors of pipes are kept')
+        proxy.stop()
+
+
 @unittest.skipIf('vsock' in KINDS, 'TCP alone has urgent bytes')
 class Urgent(harness.TestCase):
     """A TCP stream with an urgent byte in it loses that at most, as with any proxy: splice(2) stops at its mark."""
