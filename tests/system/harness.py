@@ -3,7 +3,8 @@
 VSLUICE, VSLUICE_PEER, VSLUICE_REFUSE: the programs. VSLUICE_SANITIZED=1: an ASan build, whose memory is not measured.
 VSLUICE_TEST_SLOWNESS: how many times slower than native this place is (UML, TCG); every deadline is multiplied by it.
 VSLUICE_TEST_KINDS: of the endpoints to pair, tcp,unix,abstract by default; vsock only in tests/lab/uml.
-VSLUICE_TEST_EXCHANGE, _ANSWER, _SESSIONS, _CHURN, _IDLE, _LOAD: bytes and counts, by default those that must hold.
+VSLUICE_TEST_EXCHANGE, _ANSWER, _CONNECT, _SESSIONS, _CHURN, _IDLE, _LOAD: bytes and counts, by default those that must
+hold.
 Exit status: 0, 1, or 77 when every test was skipped.
 """
 

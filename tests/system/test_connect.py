@@ -13,6 +13,8 @@ import harness
 from harness import PEER, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all, reset
 
 BROKEN = 74
+LARGE = os.environ.get('VSLUICE_TEST_CONNECT', '256M')
+ANSWER = os.environ.get('VSLUICE_TEST_ANSWER', '100M')
 
 
 class Connect(harness.TestCase):
@@ -61,7 +63,7 @@ class Connect(harness.TestCase):
         for kind in ('tcp', 'unix'):
             for through in ('pipes', 'socketpair'):
                 with self.subTest(kind=kind, through=through):
-                    self.exchange(kind, through, 'exchange', '--bytes', '256M')
+                    self.exchange(kind, through, 'exchange', '--bytes', LARGE)
 
     def test_half_close(self):
         for who in ('both', 'initiator', 'target'):
@@ -71,8 +73,8 @@ class Connect(harness.TestCase):
                     self.exchange('unix', through, 'sessions', '--sessions', '1', '--half-close', who)
 
     def test_request_answer(self):
-        self.exchange('tcp', 'pipes', 'request-answer', '--bytes', '100M')
-        self.exchange('tcp', 'socketpair', 'request-answer', '--bytes', '100M')
+        self.exchange('tcp', 'pipes', 'request-answer', '--bytes', ANSWER)
+        self.exchange('tcp', 'socketpair', 'request-answer', '--bytes', ANSWER)
 
     def answerer(self, kind, answer, into):
         """A target that reads up to end-of-file, then answers."""

@@ -194,8 +194,8 @@ class Kill(harness.TestCase):
         'idle': ('idle', ['--hold'], ('initiator', 'target')),
         'bulk': ('exchange', ['--bytes', '1000G'], ('initiator', 'target')),
         # Who has sent and dies leaves bytes that wait to be delivered: no news yet for who does not read.
-        'target_pressured': ('flood', ['--hold', '--bytes', '10G'], ('target',)),
-        'initiator_pressured': ('flood', ['--hold', '--bytes', '10G', '--down'], ('initiator',)),
+        'target_pressured': ('flood', ['--hold', '--seconds', '0.5', '--bytes', '10G'], ('target',)),
+        'initiator_pressured': ('flood', ['--hold', '--seconds', '0.5', '--bytes', '10G', '--down'], ('initiator',)),
     }
 
     def kill(self, state, victim, initiator, target):
@@ -205,11 +205,11 @@ class Kill(harness.TestCase):
         fds = proxy.fds()
         peer = self.begin(mode, proxy.endpoint, '--sessions', self.SESSIONS, '--verbose', *options,
                           stdin=harness.subprocess.PIPE)
-        if mode == 'exchange':
-            time.sleep(0.3 * SLOWNESS)
-        else:
+        if mode != 'exchange':
             peer.wait_lines('^(holding|flooded)')
-        self.assertGreaterEqual(proxy.fds(), fds + 2 * self.SESSIONS)
+        harness.wait_until(lambda: proxy.fds() == fds + 2 * self.SESSIONS, 10, lambda: f'{proxy.fds()} descriptors')
+        if mode == 'exchange':
+            time.sleep(0.3)
         gone = time.monotonic()
         victim, left = (peer, server) if victim == 'initiator' else (server, peer)
         victim.signal(signal.SIGKILL)
