@@ -1,7 +1,7 @@
 """The commands of examples/README.md, as printed, in a copy of the folder, against libvsock as it is installed; and
 what they built runs.
 
-VSLUICE_BUILD: the build folder, with everything built.
+VSLUICE_BUILD: the build folder, with everything built that is installed.
 """
 
 import os
