@@ -19,7 +19,8 @@ SANITIZED = ROOT / "build-sanitized"
 RELEASE = ROOT / "build-release"
 CLANG = ROOT / "build-clang"
 BUILDS = {
-    SANITIZED: (["-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined"], {}),
+    # -O2 takes a third longer to build, which is more than its programs are faster by.
+    SANITIZED: (["-Dbuildtype=debugoptimized", "-Doptimization=1", "-Db_sanitize=address,undefined"], {}),
     RELEASE: (["-Dbuildtype=release"], {}),
     CLANG: (["-Dbuildtype=debug"], {"CC": "clang"}),
 }
