@@ -24,6 +24,8 @@ BUILDS = {
     RELEASE: (["-Dbuildtype=release"], {}),
     CLANG: (["-Dbuildtype=debug"], {"CC": "clang"}),
 }
+# Many tests wait, for a deadline or for a guest that boots.
+AT_ONCE = len(os.sched_getaffinity(0)) + 1
 RUNS = [
     (SANITIZED, ["unit", "kernel", "system", "epoll", "minimal"]),
     (RELEASE, ["release", "uml", "systemd", "guest", "nested"]),
@@ -70,7 +72,7 @@ def main():
     for directory, suites in RUNS:
         (directory / "meson-logs" / "testlog.json").unlink(missing_ok=True)
         chosen = arguments or [word for suite in suites for word in ("--suite", suite)]
-        command = ["meson", "test", "-C", directory, "--print-errorlogs", *chosen]
+        command = ["meson", "test", "-C", directory, "--num-processes", str(AT_ONCE), "--print-errorlogs", *chosen]
         status = subprocess.run(command, cwd=ROOT).returncode
         done = results(directory)
         for result in done:
