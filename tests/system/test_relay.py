@@ -98,10 +98,14 @@ class Ways(harness.TestCase):
         for number in range(ROUNDS):
             for size in [self.SMALL] * self.SMALL_COUNT + [self.BURST]:
                 message = number.to_bytes(8, 'big') * (size // 8)
+                sent.update(message)
+                if size == self.SMALL:
+                    sock.sendall(message)
+                    self.expect(sock, size, received)
+                    continue
                 sender = threading.Thread(target=sock.sendall, args=(message,))
                 sender.start()
-                sent.update(message)
-                self.expect(sock, len(message), received)
+                self.expect(sock, size, received)
                 sender.join()
 
     def test_all_pairs(self):
