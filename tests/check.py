@@ -5,8 +5,8 @@ usage: ./check [MESON-TEST-ARGUMENT...]    e.g. ./check --suite unit, or the nam
 
 Three builds: one with AddressSanitizer and UndefinedBehaviorSanitizer for the suites unit, kernel, system, epoll
 and minimal; a release build of what the other suites need, for what a sanitizer would distort (memory figures) and for
-the kernels of the lab (uml, guest, nested); one by clang, for its warnings. The last line counts: N passed, N failed,
-N skipped.
+the kernels of the lab (uml, systemd, guest, nested); one by clang, for its warnings. The last line counts: N passed,
+N failed, N skipped.
 """
 import json
 import os

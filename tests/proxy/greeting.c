@@ -32,10 +32,10 @@ static void expect_port(const char *line, uint32_t port)
     for (size_t part = 0; part < length; part++)
         cr_assert_eq(scan(line, part, &got), 0, "%zu bytes of '%s'", part, line);
     cr_assert_eq(got, 0, "a port was told too early");
-    cr_assert_eq(scan(line, length, &got), length, "'%s'", line);
+    cr_assert_eq(scan(line, length, &got), (int)length, "'%s'", line);
     cr_assert_eq(got, port, "'%s' is port %u", line, got);
     snprintf(more, sizeof(more), "%s7\nCONNECT 9\n", line);
-    cr_assert_eq(scan(more, strlen(more), &got), length, "'%s' with more behind it", line);
+    cr_assert_eq(scan(more, strlen(more), &got), (int)length, "'%s' with more behind it", line);
     cr_assert_eq(got, port);
 }
 

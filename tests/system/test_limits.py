@@ -90,7 +90,7 @@ class Limits(harness.TestCase):
             return True
 
 
-class Idle(harness.TestCase):
+class IdleTimeout(harness.TestCase):
     def routed(self, timeout, kind='unix'):
         self.server, endpoint = self.listener(kind)
         return self.proxy(config='[route r]\nlisten = tcp:127.0.0.1:0\n'
