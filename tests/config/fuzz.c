@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS     4000
+#define ROUNDS     3000
 #define TEXT_BYTES 4096
 
 static const char seed_text[] =
