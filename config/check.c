@@ -531,8 +531,10 @@ void draft_check(struct draft *draft)
     templates_expand(draft);
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct section *section = &draft->sections[i];
+        if (section->kind != SECTION_ROUTE)
+            continue;
         struct route *route = &config->routes[section->index];
-        if (section->kind == SECTION_ROUTE && !route_is_template(route))
+        if (!route_is_template(route))
             draft_route_resolve(draft, section, route);
     }
     collisions_check(draft);

@@ -133,6 +133,32 @@ Test(endpoint_random, what_is_printed_is_read_back)
     }
 }
 
+Test(endpoint_random, ranges_that_are_printed_are_read_back)
+{
+    struct random random = random_make(8);
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        enum endpoint_role role = i % 2 ? ENDPOINT_LISTEN : ENDPOINT_TARGET;
+        struct endpoint endpoint = random_endpoint(&random, role);
+        uint32_t max = endpoint.kind == ENDPOINT_TCP ? 65535 : VSOCK_PORT_ANY - 1;
+        uint32_t count = 1 + random_below(&random, ENDPOINT_PORTS_MAX);
+        struct endpoint back;
+        uint32_t count_back;
+        char text[ENDPOINT_TEXT_BYTES];
+        char error[ENDPOINT_ERROR_BYTES];
+
+        if (!endpoint_has_port(&endpoint))
+            continue;
+        if (endpoint.port == 0 || endpoint.port > max - count + 1)
+            endpoint.port = max - count + 1;
+        endpoint_format_ports(&endpoint, count, text);
+        cr_assert_eq(endpoint_of_route_parse(text, role, &back, &count_back, error), 0,
+                     "seed %" PRIu64 ": %s", random.seed, error);
+        cr_assert(endpoint_equal(&endpoint, &back), "seed %" PRIu64 ": %s", random.seed, text);
+        cr_assert_eq(count_back, count, "seed %" PRIu64 ": %s", random.seed, text);
+    }
+}
+
 /* A printed endpoint with a few bytes changed. */
 static void mutate(struct random *random, char *text)
 {
