@@ -1,5 +1,5 @@
 /* Connecting: ring_connect() in flight, and the targets that answer it. */
-#include "tests/fake/internal.h"
+#include "tests/fake/end.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -131,6 +131,7 @@ static void settle(struct flight *flight)
         near->peer_length = target->length;
         target->accepts++;
         target->end = end_new(flight->fake, far, &target->options.script);
+        target->end->record.accepted = target->accepts;
         end_start(target->end);
     }
     flight_complete(flight, flight->connect_result, 0);

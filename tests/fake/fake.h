@@ -136,6 +136,7 @@ struct fake_record {
     uint64_t heard_ns;       /* when it had heard all it was to; 0: not */
     unsigned asked;          /* vsock: how often the other end told of another buffer size */
     uint64_t asked_ns;       /* the latest time */
+    unsigned accepted;       /* it was the so manieth of its target; 0: it is no target's */
     uint64_t connected_ns;
     uint64_t first_byte_ns;
     uint64_t latest_byte_ns;

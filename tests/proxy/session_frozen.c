@@ -68,6 +68,10 @@ static void expect_in_order(const struct line *line)
             cr_assert_geq(record->first_byte_ns,
                           world_initiator(line->session[i - 1])->first_byte_ns,
                           "session %u came before the one before it", i);
+        /* A Unix connect is done when it is asked for: to the very order. */
+        if (line->session[0]->target_kind == WORLD_UNIX)
+            cr_assert_eq(world_target(line->session[i])->accepted, i + 1, "session %u was no. %u",
+                         i, world_target(line->session[i])->accepted);
     }
 }
 
