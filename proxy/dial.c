@@ -113,12 +113,10 @@ static void succeed(struct dial *dial)
 static bool join_line(struct dial *dial)
 {
     const struct dial_options *options = &dial->options;
-    struct dial_line *line = dial_lines_find(options->lines, options->target, options->port);
 
-    if (line && line->count >= options->wait_max)
+    if (dial_lines_count(options->lines, options->target) >= options->wait_max)
         return false;
-    if (!line)
-        line = dial_lines_get(options->lines, options->target, options->port);
+    struct dial_line *line = dial_lines_get(options->lines, options->target, options->port);
     if (!line)
         return false;
     dial_line_join(line, dial);

@@ -57,7 +57,7 @@ struct dial_options {
 
     uint64_t wait_ns;         /* for a guest that cannot be reached yet; 0: not */
     unsigned wait_phases;     /* enum guest_phase */
-    unsigned wait_max;        /* dials in its line */
+    unsigned wait_max;        /* dials that wait for its target, at any port */
     struct dial_lines *lines; /* where to wait */
 };
 

@@ -15,6 +15,16 @@ struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct e
     return line;
 }
 
+unsigned dial_lines_count(const struct dial_lines *lines, const struct endpoint *target)
+{
+    unsigned count = 0;
+
+    for (const struct dial_line *line = lines->first; line; line = line->next)
+        if (line->target == target)
+            count += line->count;
+    return count;
+}
+
 struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target,
                                  uint32_t port)
 {

@@ -36,8 +36,11 @@ struct dial_lines {
 struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct endpoint *target,
                                   uint32_t port);
 
-/* The same, made where there is none; it is freed when the last dial leaves it. NULL: out of
- * memory. */
+/* How many wait for any port of a target. */
+unsigned dial_lines_count(const struct dial_lines *lines, const struct endpoint *target);
+
+/* dial_lines_find(), made where there is none; it is freed when the last dial leaves it. NULL: out
+ * of memory. */
 struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target,
                                  uint32_t port);
 

@@ -292,3 +292,30 @@ Test(session_greeting, waits_for_a_guest)
     cr_assert_eq(world_initiator(session)->read, 5000);
     world_deinit(&world);
 }
+
+/* Whatever port each names: wait-max is of the route. */
+Test(session_greeting, all_ports_wait_together)
+{
+    static const char *const says[] = {"CONNECT 22\n", "CONNECT 23\n", "CONNECT 24\n"};
+    struct world world;
+    world_plain(&world);
+    struct world_session *first = world_add(&world, FAKE_UNIX, WORLD_VSOCK);
+
+    first->route.wait_ns = 5000 * MS;
+    first->route.wait_phases = GUEST_PHASES;
+    first->route.wait_max = 2;
+    for (unsigned i = 0; i < 3; i++) {
+        struct world_session *session = i ? world_add_beside(&world, FAKE_UNIX, first) : first;
+        session->target_count = 0;
+        session->start_ns = i * MS;
+        world_mux(session);
+        session->initiator_script.says = says[i];
+        world_start(session);
+    }
+    world_run(&world, 6000 * MS);
+    for (unsigned i = 0; i < 3; i++) {
+        expect_reason(&world.session[i], REASON_GUEST_OFF);
+        expect_took(&world.session[i], i < 2 ? 5000 * MS : 0, i < 2 ? 5100 * MS : 100 * MS);
+    }
+    world_deinit(&world);
+}
