@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <poll.h>
 
 Test(fake_network, tcp_reset_leaves_what_has_arrived)
@@ -270,4 +271,62 @@ Test(fake_network, a_seed_is_a_run)
     cr_assert_eq(run(1), run(1));
     cr_assert_eq(run(2), run(2));
     cr_assert_neq(run(1), run(2));
+}
+
+static void set_buffer_size(const struct near *near, uint64_t bytes)
+{
+    ring_socket_set(near->fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
+}
+
+static unsigned asked(const struct near *near)
+{
+    return fake_end_record(near->far)->asked;
+}
+
+/* vsock_update_buffer_size(): a credit update, where the size is another and within the maximum. */
+Test(fake_network, vsock_tells_of_another_buffer_size)
+{
+    struct near near;
+    uint64_t bytes, more;
+    near_init(&near, FAKE_VSOCK, 0);
+
+    ring_socket_get(near.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
+    cr_assert_eq(bytes, 262144);
+    more = bytes + 10;
+    set_buffer_size(&near, bytes);
+    set_buffer_size(&near, more);
+    cr_assert_eq(asked(&near), 0, "the same, or cut to the maximum");
+    ring_socket_set(near.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &more, sizeof(more));
+    cr_assert_eq(asked(&near), 0);
+    set_buffer_size(&near, more);
+    set_buffer_size(&near, more);
+    cr_assert_eq(asked(&near), 1);
+    near_deinit(&near);
+}
+
+/* Silent until something reaches it, and then a reset, which reads as an end. */
+static void expect_forgotten(bool by_bytes)
+{
+    struct near near;
+    uint64_t more = 262145;
+    near_init(&near, FAKE_VSOCK, 0);
+
+    near_leave(&near, FAKE_FORGET);
+    near_pass(&near, 1000 * MS);
+    cr_assert_eq(near_events(&near, POLLOUT), POLLOUT, "it said something");
+    if (by_bytes)
+        cr_assert_eq(near_send(&near, 1), 1);
+    ring_socket_set(near.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &more, sizeof(more));
+    if (!by_bytes)
+        set_buffer_size(&near, more);
+    near_pass(&near, 10 * MS);
+    cr_assert_eq(near_receive(&near), 0);
+    cr_assert_eq(near_send(&near, 1), -EPIPE);
+    near_deinit(&near);
+}
+
+Test(fake_network, vsock_that_was_booted_anew)
+{
+    expect_forgotten(false);
+    expect_forgotten(true);
 }

@@ -539,11 +539,30 @@ Test(fake_receive, short_counts_without_an_operation)
 
         near_init_with(&near, &options, FAKE_UNIX, &script);
         received += ring_socket_receive_now(near.fd, bytes, 10, 0) < 10;
+        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 1), 1);
         sent += ring_socket_send_now(near.fd, bytes, 10) < 10;
         near_deinit(&near);
     }
     cr_assert_gt(received, 10);
     cr_assert_gt(sent, 10);
+}
+
+/* A new connection has room for a few bytes. */
+Test(fake_receive, the_first_few_bytes_are_sent_whole)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct fake_options options = {.seed = seed,
+                                       .faults = {.short_send = 1000, .send_again = 1000}};
+        struct fake_script script = {.stay = true};
+        struct near near;
+        char bytes[33] = {0};
+
+        near_init_with(&near, &options, FAKE_UNIX, &script);
+        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 33), -EAGAIN, "these are many");
+        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 32), 32);
+        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 1), -EAGAIN, "these are not the first");
+        near_deinit(&near);
+    }
 }
 
 /* What has been seen is not gone when it is read. */
