@@ -322,8 +322,9 @@ Test(session_guest, end_those_that_move_much)
             session->targets[0].script.write_pause_ns_max = MS / 10;
             world_start(session);
         }
-        world_run_for(&world, 20 * MS);
-        end_guest(&world, use);
+        world_run_for(&world, 4 * MS);
+        sessions_stop_guest(&world.sessions, use, REASON_GUEST_FROZEN);
+        world_run_for(&world, MS);
         for (unsigned i = 0; i < 6; i++)
             expect_reason(&world.session[i], REASON_GUEST_FROZEN);
         world_run(&world, 100 * MS);
