@@ -5,6 +5,7 @@
 #include "ring/socket.h"
 #include "tests/fake/random.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,27 @@ static void expect(bool holds, const char *what)
     exit(1);
 }
 
+static void check_known(void *argument, const struct guest_use *use)
+{
+    unsigned *count = argument;
+
+    expect(use->name && atomic_load(&use->sessions) <= SESSIONS, "what is known is wrong");
+    (*count)++;
+}
+
+/* By its name, where it is known. */
+static void look(struct thread *thread)
+{
+    const char *name = guests[random_below(&thread->random, GUESTS)].name;
+    struct guest_use *use = guest_use_find(&uses, name);
+    unsigned count = 0;
+
+    expect(!use || strcmp(use->name, name) == 0, "another guest than was looked for");
+    guest_use_put(use);
+    guest_uses_visit(&uses, check_known, &count);
+    expect(count <= GUESTS, "more guests than there are");
+}
+
 static void use_guest(struct thread *thread, unsigned which)
 {
     const struct guest *guest = &guests[which];
@@ -62,6 +84,7 @@ static void use_guest(struct thread *thread, unsigned which)
     if (guest_use_enter(use, guest)) {
         expect(atomic_fetch_add(&inside[which], 1) < SESSIONS, "more sessions than there may be");
         thread->entered++;
+        sched_yield();
         atomic_fetch_sub(&inside[which], 1);
         guest_use_leave(use);
     } else {
@@ -75,7 +98,10 @@ static void *run(void *argument)
     struct thread *thread = argument;
 
     for (unsigned i = 0; i < thread->rounds; i++)
-        use_guest(thread, (unsigned)random_below(&thread->random, GUESTS));
+        if (random_permille(&thread->random, 100))
+            look(thread);
+        else
+            use_guest(thread, (unsigned)random_below(&thread->random, GUESTS));
     return NULL;
 }
 
