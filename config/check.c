@@ -227,15 +227,9 @@ static void listen_resolve(const struct draft *draft, const struct section *sect
 }
 
 /* Does the listener make a file? One that could not be resolved might. */
-static bool has_file(const struct route_listen *listen)
+static bool may_have_file(const struct route_listen *listen)
 {
-    switch (listen->resolved.kind) {
-    case ENDPOINT_UNIX:
-    case ENDPOINT_MUX: return listen->resolved.name[0] == '/';
-    case ENDPOINT_VSOCK_MUX:
-    case ENDPOINT_GUEST: return true;
-    default: return false;
-    }
+    return listen->resolved.kind == ENDPOINT_GUEST || endpoint_has_file(&listen->resolved);
 }
 
 static void file_key_check(const struct draft *draft, const struct section *section,
@@ -247,7 +241,7 @@ static void file_key_check(const struct draft *draft, const struct section *sect
     if (!place.line || route->listen_count == 0)
         return;
     for (size_t i = 0; i < route->listen_count; i++) {
-        if (has_file(&route->listens[i]))
+        if (may_have_file(&route->listens[i]))
             return;
     }
     draft_problem(
@@ -517,10 +511,41 @@ static void templates_set_aside(struct draft *draft)
     free(templates);
 }
 
+/* One that the command line names needs no section where there is [guest *]: its socket is where
+ * that says. */
+static void guest_of_each_add(struct draft *draft, const char *name)
+{
+    const struct config *config = draft->config;
+    const struct guest *each = NULL;
+
+    for (size_t i = 0; i < config->guest_count; i++) {
+        if (strcmp(config->guests[i].name, name) == 0)
+            return;
+        if (strcmp(config->guests[i].name, GUEST_EACH) == 0)
+            each = &config->guests[i];
+    }
+    if (each)
+        draft_guest_of_each(draft, each, name);
+}
+
+static void guests_of_arguments_add(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->section_count; i++) {
+        const struct section *section = &draft->sections[i];
+        if (section->kind != SECTION_ROUTE || !section->place.argument)
+            continue;
+        const struct route *route = &draft->config->routes[section->index];
+        draft->place = section->place;
+        if (route->target.kind == ENDPOINT_GUEST && !endpoint_names_each(&route->target))
+            guest_of_each_add(draft, route->target.name);
+    }
+}
+
 void draft_check(struct draft *draft)
 {
     struct config *config = draft->config;
 
+    guests_of_arguments_add(draft);
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct section *section = &draft->sections[i];
         if (section->kind == SECTION_GUEST)

@@ -91,6 +91,10 @@ void draft_check(struct draft *draft);
 struct route *draft_route_of_guest(struct draft *draft, const struct place *place,
                                    const struct route *template, const char *guest_name);
 
+/* Adds the guest of that name as [guest *] has it. false: it cannot be, and a problem was added, or
+ * out of memory. */
+bool draft_guest_of_each(struct draft *draft, const struct guest *each, const char *name);
+
 /* Is it one for each guest? */
 bool route_is_template(const struct route *route);
 

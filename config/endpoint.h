@@ -70,6 +70,9 @@ bool endpoint_names_each(const struct endpoint *endpoint);
  * is longer than such a name may be, and nothing was changed. */
 int endpoint_name_one(struct endpoint *endpoint, const char *guest_name);
 
+/* Does what listens there have a file? */
+bool endpoint_has_file(const struct endpoint *endpoint);
+
 /* Has an endpoint of this kind a port? */
 bool endpoint_has_port(const struct endpoint *endpoint);
 

@@ -10,6 +10,15 @@
 #include <string.h>
 #include <strings.h>
 
+bool endpoint_has_file(const struct endpoint *endpoint)
+{
+    switch (endpoint->kind) {
+    case ENDPOINT_UNIX:
+    case ENDPOINT_MUX: return endpoint->name[0] == '/';
+    default: return endpoint->kind == ENDPOINT_VSOCK_MUX;
+    }
+}
+
 bool endpoint_has_port(const struct endpoint *endpoint)
 {
     return endpoint->kind != ENDPOINT_UNIX && endpoint->kind != ENDPOINT_MUX &&

@@ -54,13 +54,6 @@ static void owner_add(char *cell, const struct route *route)
         cell_add(cell, "owner=:%u", route->owner_gid);
 }
 
-static bool has_file(const struct route_listen *listen)
-{
-    return listen->resolved.kind == ENDPOINT_VSOCK_MUX ||
-           ((listen->resolved.kind == ENDPOINT_UNIX || listen->resolved.kind == ENDPOINT_MUX) &&
-            listen->resolved.name[0] == '/');
-}
-
 /* "ports=22,8000-8080" */
 static void ports_add(char *cell, const struct route *route)
 {
@@ -98,9 +91,9 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "backlog=%d", route->backlog);
     if (route->lane != ROUTE_LANE_AUTO)
         cell_add(cell, "lane=%s", route_lane_names[route->lane]);
-    if (has_file(listen) && route->mode >= 0)
+    if (endpoint_has_file(&listen->resolved) && route->mode >= 0)
         cell_add(cell, "mode=%04o", (unsigned)route->mode);
-    if (has_file(listen))
+    if (endpoint_has_file(&listen->resolved))
         owner_add(cell, route);
     if (listen->peer_cid != VSOCK_CID_ANY)
         cell_add(cell, "only-from-cid=%" PRIu32, listen->peer_cid);

@@ -81,18 +81,19 @@ struct route *draft_route_of_guest(struct draft *draft, const struct place *plac
     return named ? route : NULL;
 }
 
-static bool guest_add(struct draft *draft, const struct guest *each, const char *name)
+bool draft_guest_of_each(struct draft *draft, const struct guest *each, const char *name)
 {
+    const struct guest from = *each; /* which may move */
     struct guest *guest = draft_guest_add(draft, name);
 
     if (!guest)
         return false;
     char *own_name = guest->name;
-    *guest = *each;
+    *guest = from;
     guest->name = own_name;
     if (endpoint_name_one(&guest->address, name) == 0)
         return true;
-    draft_problem(draft, &(struct place){.file = each->file, .line = each->line},
+    draft_problem(draft, &(struct place){.file = from.file, .line = from.line},
                   "the path of guest '%s' is longer than that of a Unix socket may be", name);
     return false;
 }
@@ -126,7 +127,7 @@ struct config *config_of_guest(struct config *config, const char *name, struct p
         return NULL;
     ret->references = 1;
     ret->parent = config_ref(config);
-    if (guest_add(&draft, config->guest_each, name) && routes_add(&draft, config, name) &&
+    if (draft_guest_of_each(&draft, config->guest_each, name) && routes_add(&draft, config, name) &&
         problems->count == known)
         return ret;
     config_free(ret);

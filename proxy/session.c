@@ -410,7 +410,7 @@ static bool holds_half_close(const struct guest *guest, struct guest_use *use, i
     if (!guest)
         return false;
     enum guest_vmm vmm = vmm_find(guest, fd);
-    if (use)
+    if (use && vmm != GUEST_VMM_AUTO)
         atomic_store(&use->vmm, vmm);
     return vmm_holds_half_close(guest, vmm);
 }

@@ -50,8 +50,8 @@ static bool is_quiet(struct session *session)
         session->idle = 0;
         return false;
     }
-    if (session->idle < UINT16_MAX)
-        session->idle++;
+    /* Where it would overflow there is no idle-timeout, and the probes go on. */
+    session->idle = session->idle < UINT16_MAX ? session->idle + 1 : 1;
     return true;
 }
 

@@ -7,11 +7,12 @@ import random
 import selectors
 import shutil
 import socket
+import subprocess
 import threading
 import time
 
 import harness
-from harness import SLOWNESS, read_all, wait_until
+from harness import SLOWNESS, VSLUICE, read_all, wait_until
 
 
 def free_ports(count):
@@ -183,6 +184,19 @@ class Guests(harness.TestCase):
         self.assertEqual(len(vsluice.matches(r'^listening on unix:.*/b\.ssh -> guest:b:22 \(route ssh@b\)$')), 2)
         self.end_well(vsluice)
         self.assertEqual(self.listening(), set())
+
+    def test_named_on_the_command_line(self):
+        """One that `vsluice connect` or a route names is found where [guest *] says."""
+        self.appear('a')
+        vsluice = self.routed()
+        done = subprocess.run([VSLUICE, 'connect', '-c', vsluice.popen.args[-1], 'guest:a:80'], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=10 * SLOWNESS)
+        self.assertEqual((done.returncode, done.stdout), (0, b'a 80'), done.stderr)
+        other = self.proxy('tcp:127.0.0.1:0=guest:a:81', config=pathlib.Path(vsluice.popen.args[-1]).read_text()
+                           .replace(f'unix:{self.out}/', f'unix:{self.out}/2-'))
+        self.assertEqual(read_all(self.dial(other.endpoint)), b'a 81')
+        self.end_well(other)
+        self.end_well(vsluice)
 
     def test_those_that_are_there_at_the_start(self):
         for name in 'a', 'b':
