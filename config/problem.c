@@ -192,3 +192,19 @@ void problems_sort(struct problems *problems, char *const *files, size_t file_co
     problems->first = sorted;
     repeated_remove(problems);
 }
+
+char *problems_text(const struct problems *problems)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+
+    if (!stream)
+        return NULL;
+    for (const struct problem *problem = problems->first; problem; problem = problem->next)
+        fprintf(stream, "%s%s", problem == problems->first ? "" : "\n", problem->text);
+    if (fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

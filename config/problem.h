@@ -32,3 +32,6 @@ __attribute__((format(printf, 4, 5))) void problems_add(struct problems *problem
 /* Brings the mistakes into the order of `files`, then of lines; those of the command line come
  * last. Those of one place keep their order, and none is told twice. */
 void problems_sort(struct problems *problems, char *const *files, size_t file_count);
+
+/* All of them, each in a line; the caller's to free. NULL: out of memory. */
+char *problems_text(const struct problems *problems);

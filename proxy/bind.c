@@ -261,6 +261,17 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
     return report(error, EINVAL, "no such listen endpoint");
 }
 
+void bound_refresh(const struct bound *bound, const struct route *route)
+{
+    if (bound->inherited)
+        return;
+    listen(bound->fd, route->backlog);
+    if (bound->transport == TRANSPORT_TCP)
+        tcp_options_set(bound->fd, route->keepalive_ns);
+    if (bound->path[0])
+        bound_refresh_file(bound, route);
+}
+
 void bound_close(struct bound *bound)
 {
     bound_remove_file(bound);

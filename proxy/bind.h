@@ -36,5 +36,9 @@ struct bound {
 int bind_route_listen(const struct route *route, const struct endpoint *endpoint,
                       struct bound ret[static BOUND_MAX], char error[static BIND_ERROR_BYTES]);
 
+/* What of a route's policy is the socket's, anew: its backlog and keepalive, the mode and owner of
+ * its file. What cannot be set stays as it was. */
+void bound_refresh(const struct bound *bound, const struct route *route);
+
 /* Closes, and removes its file. */
 void bound_close(struct bound *bound);

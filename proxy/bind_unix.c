@@ -5,6 +5,8 @@
  */
 #include "proxy/bind_unix.h"
 
+#include "proxy/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -164,4 +166,16 @@ void bound_remove_file(struct bound *bound)
     if (bound->path[0] && lstat(bound->path, &status) == 0 && status.st_dev == bound->path_device &&
         status.st_ino == bound->path_inode)
         unlink(bound->path);
+}
+
+void bound_refresh_file(const struct bound *bound, const struct route *route)
+{
+    bool has_owner = route->owner_uid != (uid_t)-1 || route->owner_gid != (gid_t)-1;
+
+    if (has_owner && chown(bound->path, route->owner_uid, route->owner_gid) < 0)
+        log_line("route %s: the owner of %s cannot be set: %s", route->name, bound->path,
+                 strerror(errno));
+    if (route->mode >= 0 && chmod(bound->path, (mode_t)route->mode) < 0)
+        log_line("route %s: the mode of %s cannot be set: %s", route->name, bound->path,
+                 strerror(errno));
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 int exit_status_of_error(int error)
@@ -23,6 +24,12 @@ int exit_status_of_error(int error)
     }
 }
 
+/* What an update is made of. */
+struct update {
+    struct entrances next;
+    struct entrance **from; /* of each of `next`: the old one whose socket it has; NULL: none */
+};
+
 /* Takes the socket. */
 static int add(struct entrances *entrances, struct config *config, const struct route *route,
                const struct route_listen *listen, struct guest_uses *uses, struct bound *bound)
@@ -37,26 +44,31 @@ static int add(struct entrances *entrances, struct config *config, const struct 
     return 0;
 }
 
-/* The exit status is that of the first which cannot be had. */
-static int open_route(struct entrances *entrances, struct config *config, const struct route *route,
-                      struct guest_uses *uses, bool quiet)
+static size_t entrances_max(const struct config *config)
 {
+    size_t max = 1;
+
+    for (size_t i = 0; i < config->route_count; i++)
+        max += config->routes[i].listen_count * BOUND_MAX;
+    return max;
+}
+
+static int open_listen(struct entrances *entrances, struct config *config,
+                       const struct route *route, const struct route_listen *listen,
+                       struct guest_uses *uses, bool quiet)
+{
+    struct bound bound[BOUND_MAX];
+    char error[BIND_ERROR_BYTES];
     int status = 0;
 
-    for (size_t i = 0; i < route->listen_count; i++) {
-        struct bound bound[BOUND_MAX];
-        char error[BIND_ERROR_BYTES];
-        const struct route_listen *listen = &route->listens[i];
-
-        int count = bind_route_listen(route, &listen->resolved, bound, error);
-        if (count < 0 && !quiet)
-            log_line("vsluice: route %s: %s", route->name, error);
-        if (count < 0)
-            status = status ? status : exit_status_of_error(count);
-        for (int b = 0; b < count; b++) {
-            int failed = add(entrances, config, route, listen, uses, &bound[b]);
-            status = status ? status : failed;
-        }
+    int count = bind_route_listen(route, &listen->resolved, bound, error);
+    if (count < 0 && !quiet)
+        log_line("vsluice: route %s: %s", route->name, error);
+    if (count < 0)
+        return exit_status_of_error(count);
+    for (int b = 0; b < count; b++) {
+        int failed = add(entrances, config, route, listen, uses, &bound[b]);
+        status = status ? status : failed;
     }
     return status;
 }
@@ -64,19 +76,190 @@ static int open_route(struct entrances *entrances, struct config *config, const 
 int entrances_open(struct entrances *ret, struct config *config, struct guest_uses *uses,
                    bool quiet)
 {
-    size_t max = 0;
     int status = 0;
 
-    for (size_t i = 0; i < config->route_count; i++)
-        max += config->routes[i].listen_count * BOUND_MAX;
-    *ret = (struct entrances){.at = calloc(max + 1, sizeof(*ret->at))};
+    *ret = (struct entrances){.at = calloc(entrances_max(config), sizeof(*ret->at))};
     if (!ret->at)
         return EX_OSERR;
     for (size_t i = 0; i < config->route_count; i++) {
-        int failed = open_route(ret, config, &config->routes[i], uses, quiet);
-        status = status ? status : failed;
+        const struct route *route = &config->routes[i];
+        for (size_t j = 0; j < route->listen_count; j++) {
+            int failed = open_listen(ret, config, route, &route->listens[j], uses, quiet);
+            status = status ? status : failed;
+        }
     }
     return status;
+}
+
+static void announce(const struct entrance *entrance)
+{
+    const struct opening *opening = entrance->opening;
+    const struct route_listen *listen = opening->listen;
+    const struct route *route = opening->route;
+    char target[ENDPOINT_TEXT_BYTES];
+    char text[ENDPOINT_TEXT_BYTES];
+
+    if (listen->port_offset > 0)
+        return;
+    endpoint_format_ports(&route->target, route->target_port_count, target);
+    endpoint_format_ports(&listen->resolved, listen->port_count, text);
+    log_line("listening on %s -> %s (route %s)",
+             listen->port_count > 1 ? text : entrance->bound.text, target, route->name);
+}
+
+void entrances_announce(const struct entrances *entrances)
+{
+    for (size_t i = 0; i < entrances->count; i++)
+        announce(&entrances->at[i]);
+}
+
+static void announce_fresh(const struct update *update)
+{
+    for (size_t i = 0; i < update->next.count; i++)
+        if (!update->from[i])
+            announce(&update->next.at[i]);
+}
+
+/* The kernel chose the port of one that named none: that is its route's. */
+static bool is_bound_to(const struct entrance *entrance, const struct route *route,
+                        const struct route_listen *listen)
+{
+    const struct opening *opening = entrance->opening;
+    bool has_chosen = endpoint_has_port(&listen->resolved) && listen->resolved.port == 0;
+
+    return !entrance->kept && endpoint_equal(&opening->listen->resolved, &listen->resolved) &&
+           (!has_chosen || strcmp(opening->route->name, route->name) == 0);
+}
+
+static int keep_one(struct update *update, struct entrance *entrance, struct config *config,
+                    const struct route *route, const struct route_listen *listen,
+                    struct guest_uses *uses)
+{
+    struct opening *opening = opening_new(config, route, listen, uses);
+
+    if (!opening)
+        return EX_OSERR;
+    entrance->kept = true;
+    update->from[update->next.count] = entrance;
+    update->next.at[update->next.count++] =
+        (struct entrance){.opening = opening, .bound = entrance->bound};
+    return 0;
+}
+
+/* What is bound to that endpoint goes on, with all the addresses of its name. Whether there is any;
+ * *ret_status: 0, or out of memory. */
+static bool keep_bound(struct update *update, struct entrances *old, struct config *config,
+                       const struct route *route, const struct route_listen *listen,
+                       struct guest_uses *uses, int *ret_status)
+{
+    const struct route_listen *found = NULL;
+
+    for (size_t i = 0; i < old->count && *ret_status == 0; i++) {
+        struct entrance *entrance = &old->at[i];
+        if (found ? entrance->opening->listen != found : !is_bound_to(entrance, route, listen))
+            continue;
+        found = entrance->opening->listen;
+        *ret_status = keep_one(update, entrance, config, route, listen, uses);
+    }
+    return found;
+}
+
+/* Everything that may fail. */
+static int update_prepare(struct update *update, struct entrances *old, struct config *config,
+                          struct guest_uses *uses, bool quiet)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct route *route = &config->routes[i];
+        for (size_t j = 0; j < route->listen_count; j++) {
+            const struct route_listen *listen = &route->listens[j];
+            if (keep_bound(update, old, config, route, listen, uses, &status))
+                continue;
+            int failed = open_listen(&update->next, config, route, listen, uses, quiet);
+            status = status ? status : failed;
+        }
+    }
+    return status;
+}
+
+static void update_drop(struct update *update)
+{
+    for (size_t i = 0; i < update->next.count; i++) {
+        if (update->from[i])
+            update->from[i]->kept = false;
+        else
+            bound_close(&update->next.at[i].bound);
+        opening_unref(update->next.at[i].opening);
+    }
+    free(update->next.at);
+}
+
+static int give_fresh(const struct update *update, struct workers *workers)
+{
+    for (size_t i = 0; i < update->next.count; i++) {
+        const struct entrance *entrance = &update->next.at[i];
+        int error =
+            update->from[i] ? 0 : workers_open(workers, entrance->opening, &entrance->bound);
+        if (error < 0) {
+            for (size_t j = 0; j < i; j++)
+                if (!update->from[j])
+                    workers_close(workers, update->next.at[j].opening);
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* Nothing of it may fail. */
+static void update_finish(struct update *update, struct entrances *old, struct workers *workers)
+{
+    for (size_t i = 0; i < update->next.count; i++) {
+        struct entrance *entrance = &update->next.at[i];
+        struct entrance *from = update->from[i];
+        if (!from)
+            continue;
+        workers_replace(workers, from->opening, entrance->opening);
+        bound_refresh(&entrance->bound, entrance->opening->route);
+        opening_unref(from->opening);
+    }
+    for (size_t i = 0; i < old->count; i++) {
+        struct entrance *entrance = &old->at[i];
+        if (entrance->kept)
+            continue;
+        workers_close(workers, entrance->opening);
+        log_line("no longer listening on %s (route %s)", entrance->bound.text,
+                 entrance->opening->route->name);
+        bound_close(&entrance->bound);
+        opening_unref(entrance->opening);
+    }
+    free(old->at);
+    *old = update->next;
+}
+
+int entrances_update(struct entrances *entrances, struct config *config, struct guest_uses *uses,
+                     struct workers *workers, bool quiet)
+{
+    size_t max = entrances_max(config) + entrances->count;
+    struct update update = {
+        .next.at = calloc(max, sizeof(*update.next.at)),
+        .from = calloc(max, sizeof(*update.from)),
+    };
+    int status = update.next.at && update.from ? 0 : EX_OSERR;
+
+    if (status == 0)
+        status = update_prepare(&update, entrances, config, uses, quiet);
+    int error = status ? 0 : give_fresh(&update, workers);
+    if (error < 0 && !quiet)
+        log_line("vsluice: cannot listen: %s", strerror(-error));
+    if (status || error < 0) {
+        update_drop(&update);
+    } else {
+        announce_fresh(&update);
+        update_finish(&update, entrances, workers);
+    }
+    free(update.from);
+    return status ? status : error < 0 ? EX_OSERR : 0;
 }
 
 int entrances_give(const struct entrances *entrances, struct workers *workers)
@@ -87,24 +270,6 @@ int entrances_give(const struct entrances *entrances, struct workers *workers)
             return error;
     }
     return 0;
-}
-
-void entrances_announce(const struct entrances *entrances)
-{
-    for (size_t i = 0; i < entrances->count; i++) {
-        const struct opening *opening = entrances->at[i].opening;
-        const struct route_listen *listen = opening->listen;
-        const struct route *route = opening->route;
-        char target[ENDPOINT_TEXT_BYTES];
-        char text[ENDPOINT_TEXT_BYTES];
-
-        if (listen->port_offset > 0)
-            continue;
-        endpoint_format_ports(&route->target, route->target_port_count, target);
-        endpoint_format_ports(&listen->resolved, listen->port_count, text);
-        log_line("listening on %s -> %s (route %s)",
-                 listen->port_count > 1 ? text : entrances->at[i].bound.text, target, route->name);
-    }
 }
 
 void entrances_take_back(const struct entrances *entrances, struct workers *workers)

@@ -14,6 +14,7 @@ int exit_status_of_error(int error);
 struct entrance {
     struct opening *opening;
     struct bound bound;
+    bool kept; /* while it is updated: goes on */
 };
 
 struct entrances {
@@ -25,6 +26,12 @@ struct entrances {
  * cannot be had: each was logged, unless `quiet`, and what could be had is there. */
 int entrances_open(struct entrances *ret, struct config *config, struct guest_uses *uses,
                    bool quiet);
+
+/* Makes them those of another configuration: what listens on the same endpoint goes on without a
+ * pause, under its new route; what is no longer there is closed, what is new opened. 0; or an exit
+ * status as above, and nothing has changed. */
+int entrances_update(struct entrances *entrances, struct config *config, struct guest_uses *uses,
+                     struct workers *workers, bool quiet);
 
 /* The workers accept, or will once they turn. 0 or a negative errno. */
 int entrances_give(const struct entrances *entrances, struct workers *workers);

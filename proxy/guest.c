@@ -1,8 +1,7 @@
 /* vsluice guest: the guests of a running vsluice, over its admin socket. */
-#include "proxy/admin_client.h"
+#include "proxy/admin_ask.h"
 #include "proxy/admin_uri.h"
 #include "proxy/command.h"
-#include "proxy/command_config.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -30,63 +29,6 @@ struct row {
     int frozen;
     json_int_t held;
 };
-
-static int status_of_error(int error)
-{
-    switch (-error) {
-    case EACCES:
-    case EPERM: return EX_NOPERM;
-    case ENOMEM: return EX_OSERR;
-    case ENAMETOOLONG: return EX_USAGE;
-    default: return EX_UNAVAILABLE;
-    }
-}
-
-static int report_odd(const struct guest_order *order)
-{
-    fprintf(stderr,
-            "vsluice: %s: the answer is not understood; is the running vsluice of this version?\n",
-            order->socket_path);
-    return EX_UNAVAILABLE;
-}
-
-/* The server's own sentence, where it has one. */
-static int report_refusal(const struct guest_order *order, const struct admin_answer *answer)
-{
-    json_t *body = json_loadb(answer->body, answer->bytes, 0, NULL);
-    const char *sentence = json_string_value(json_object_get(body, "error"));
-
-    if (sentence)
-        fprintf(stderr, "vsluice: %s\n", sentence);
-    else
-        fprintf(stderr, "vsluice: %s: refused with status %ld\n", order->socket_path,
-                answer->status);
-    json_decref(body);
-    return EX_UNAVAILABLE;
-}
-
-/* 0: *ret is the caller's; else it was told, and this is the exit status. */
-static int ask(const struct guest_order *order, const char *method, const char *path, json_t **ret)
-{
-    struct admin_call call = {.socket_path = order->socket_path, .method = method, .path = path};
-    struct admin_answer answer;
-    char error[ADMIN_CLIENT_ERROR_BYTES];
-    int status = 0;
-
-    int failed = admin_call(&call, &answer, error);
-    if (failed) {
-        fprintf(stderr, "vsluice: %s\n", error);
-        return status_of_error(failed);
-    }
-    if (answer.status != 200) {
-        status = report_refusal(order, &answer);
-    } else {
-        *ret = json_loadb(answer.body, answer.bytes, 0, NULL);
-        status = *ret ? 0 : report_odd(order);
-    }
-    admin_answer_deinit(&answer);
-    return status;
-}
 
 static bool read_row(json_t *guest, struct row *ret)
 {
@@ -134,14 +76,14 @@ static int print_guests(const struct guest_order *order, json_t *answer)
         print_rows(rows, count);
     free(rows);
     if (!sound)
-        return report_odd(order);
+        return admin_ask_odd(order->socket_path);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
 static int list(const struct guest_order *order)
 {
     json_t *answer;
-    int status = ask(order, "GET", "/guests", &answer);
+    int status = admin_ask(order->socket_path, "GET", "/guests", &answer);
 
     if (status)
         return status;
@@ -160,14 +102,14 @@ static int order_guest(const struct guest_order *order, const char *verb, const 
 
     admin_uri_encode(order->name, name);
     snprintf(path, sizeof(path), "/guests/%s/%s%s", name, verb, query);
-    int status = ask(order, "POST", path, &answer);
+    int status = admin_ask(order->socket_path, "POST", path, &answer);
     if (status)
         return status;
     if (json_unpack(answer, "{s:b, s:I}", "frozen", &frozen, "sessions", &sessions) == 0)
         printf("guest %s is %s, %" JSON_INTEGER_FORMAT " session%s\n", order->name,
                frozen ? "frozen" : "not frozen", sessions, sessions == 1 ? "" : "s");
     else
-        status = report_odd(order);
+        status = admin_ask_odd(order->socket_path);
     json_decref(answer);
     return status ? status : fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
@@ -217,27 +159,6 @@ static int run_order(char **words, int count, struct guest_order *order)
     return usage("say what to do: list, freeze NAME or thaw NAME");
 }
 
-/* The admin socket of the configuration; 0: *ret is the caller's, and has one. */
-static int read_config(const char *path, struct config **ret)
-{
-    struct config_sources sources = {.path = path ? path : CONFIG_PATH_DEFAULT};
-    struct config *config;
-
-    int status = command_config_load(&sources, EX_CONFIG, &config);
-    if (status)
-        return status;
-    if (!config->admin_path) {
-        fprintf(stderr,
-                "vsluice: %s has no 'admin-socket' in [global]: add one and restart vsluice, or "
-                "give --admin PATH\n",
-                sources.path);
-        config_free(config);
-        return EX_CONFIG;
-    }
-    *ret = config;
-    return 0;
-}
-
 int command_guest(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -266,7 +187,7 @@ int command_guest(int argc, char **argv)
     if (order.socket_path && path)
         return usage("give -c FILE or --admin PATH, not both");
     if (!order.socket_path) {
-        status = read_config(path, &config);
+        status = admin_ask_find(path, &config);
         if (status)
             return status;
         order.socket_path = config->admin_path;

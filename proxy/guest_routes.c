@@ -67,6 +67,15 @@ static void open_all(struct guest_routes *routes, struct present *present, bool 
     set_failed(routes, present, status || error < 0);
 }
 
+static struct present **find(struct guest_routes *routes, const char *name)
+{
+    struct present **link = &routes->first;
+
+    while (*link && strcmp(name_of(*link), name) != 0)
+        link = &(*link)->next;
+    return link;
+}
+
 static bool has_section(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->guest_count; i++)
@@ -91,7 +100,7 @@ static void appeared(void *owner, const char *name)
 {
     struct guest_routes *routes = owner;
 
-    if (has_section(routes->config, name))
+    if (has_section(routes->config, name) || *find(routes, name))
         return;
     struct config *config = config_make(routes, name);
     struct present *present = config ? calloc(1, sizeof(*present)) : NULL;
@@ -117,16 +126,58 @@ static void leave(struct guest_routes *routes, struct present *present)
 static void gone(void *owner, const char *name)
 {
     struct guest_routes *routes = owner;
-    struct present **link = &routes->first;
-
-    while (*link && strcmp(name_of(*link), name) != 0)
-        link = &(*link)->next;
+    struct present **link = find(routes, name);
     struct present *present = *link;
+
     if (!present)
         return;
     log_line("guest %s is gone: no longer listening for it", name);
     *link = present->next;
     leave(routes, present);
+}
+
+/* What the new templates make of a guest that is there. */
+static void renew(struct guest_routes *routes, struct present *present)
+{
+    struct config *config = config_make(routes, name_of(present));
+    int status =
+        config ? entrances_update(&present->entrances, config, routes->uses, routes->workers, false)
+               : -1;
+
+    if (status) {
+        entrances_take_back(&present->entrances, routes->workers);
+        entrances_close(&present->entrances);
+    }
+    if (config) {
+        config_free(present->config);
+        present->config = config;
+    }
+    set_failed(routes, present, status != 0);
+}
+
+void guest_routes_yield(struct guest_routes *routes, const struct config *config)
+{
+    struct present **link = &routes->first;
+
+    while (*link) {
+        struct present *present = *link;
+        if (has_section(config, name_of(present))) {
+            *link = present->next;
+            leave(routes, present);
+        } else {
+            link = &present->next;
+        }
+    }
+}
+
+void guest_routes_update(struct guest_routes *routes, struct config *config)
+{
+    routes->config = config;
+    for (struct present *present = routes->first; present; present = present->next)
+        renew(routes, present);
+    guest_watch_retell(routes->watch);
+    routes->look_ns = clock_ns();
+    guest_routes_look(routes);
 }
 
 static const struct guest_watch_events events = {.gone = gone, .appeared = appeared};

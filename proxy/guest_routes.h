@@ -16,6 +16,13 @@ struct workers;
 int guest_routes_new(struct guest_routes **ret, struct config *config, struct guest_uses *uses,
                      struct workers *workers);
 
+/* Lets go of the guests that have a section in another config, which will listen for them. */
+void guest_routes_yield(struct guest_routes *routes, const struct config *config);
+
+/* Goes on by another config, or by the same; its guest_each has the same address. What listens on
+ * the same endpoint stays. */
+void guest_routes_update(struct guest_routes *routes, struct config *config);
+
 /* Closes every socket. NULL: nothing. */
 void guest_routes_free(struct guest_routes *routes);
 

@@ -30,11 +30,12 @@ struct names {
 };
 
 struct guest_watch {
-    const char *pattern;
+    char *pattern;
     const struct guest_watch_events *events;
     void *owner;
     int inotify;
     bool blind;
+    bool retell;
     unsigned look;
     struct place *places; /* by their watch, which inotify counts up */
     size_t place_count;
@@ -49,13 +50,16 @@ int guest_watch_new(struct guest_watch **ret, const char *pattern,
     if (!watch)
         return -ENOMEM;
     *watch = (struct guest_watch){
-        .pattern = pattern,
+        .pattern = strdup(pattern),
         .events = events,
         .owner = owner,
         .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
     };
-    if (watch->inotify < 0) {
-        int error = -errno;
+    if (watch->inotify < 0 || !watch->pattern) {
+        int error = watch->pattern ? -errno : -ENOMEM;
+        if (watch->inotify >= 0)
+            close(watch->inotify);
+        free(watch->pattern);
         free(watch);
         return error;
     }
@@ -77,6 +81,7 @@ void guest_watch_free(struct guest_watch *watch)
         return;
     names_free(&watch->known);
     free(watch->places);
+    free(watch->pattern);
     close(watch->inotify);
     free(watch);
 }
@@ -84,6 +89,11 @@ void guest_watch_free(struct guest_watch *watch)
 int guest_watch_descriptor(const struct guest_watch *watch)
 {
     return watch->inotify;
+}
+
+void guest_watch_retell(struct guest_watch *watch)
+{
+    watch->retell = true;
 }
 
 bool guest_watch_is_blind(const struct guest_watch *watch)
@@ -294,6 +304,7 @@ void guest_watch_forget_events(struct guest_watch *watch)
 
 int guest_watch_look(struct guest_watch *watch)
 {
+    static const struct names nobody;
     struct names names;
 
     watch->look++;
@@ -307,7 +318,8 @@ int guest_watch_look(struct guest_watch *watch)
         return error;
     }
     tell(&watch->known, &names, watch->events->gone, watch->owner);
-    tell(&names, &watch->known, watch->events->appeared, watch->owner);
+    tell(&names, watch->retell ? &nobody : &watch->known, watch->events->appeared, watch->owner);
+    watch->retell = false;
     names_free(&watch->known);
     watch->known = names;
     return 0;

@@ -17,7 +17,7 @@ struct guest_watch_events {
     void (*appeared)(void *owner, const char *name);
 };
 
-/* pattern: a path with `{name}` in it, once or more; stays the caller's. 0 or a negative errno. */
+/* pattern: a path with `{name}` in it, once or more; copied. 0 or a negative errno. */
 int guest_watch_new(struct guest_watch **ret, const char *pattern,
                     const struct guest_watch_events *events, void *owner);
 void guest_watch_free(struct guest_watch *watch);
@@ -25,6 +25,9 @@ void guest_watch_free(struct guest_watch *watch);
 /* Readable when something changed, until guest_watch_forget_events() or guest_watch_look(). */
 int guest_watch_descriptor(const struct guest_watch *watch);
 void guest_watch_forget_events(struct guest_watch *watch);
+
+/* The next look tells of all that are there, once more. */
+void guest_watch_retell(struct guest_watch *watch);
 
 /* Something could not be watched (too many watches): look again from time to time. */
 bool guest_watch_is_blind(const struct guest_watch *watch);

@@ -92,6 +92,8 @@ void mailbox_change_drop(struct mailbox_change *change)
         bound_close(&change->bound);
     if (change->opening)
         opening_unref(change->opening);
+    if (change->replacement)
+        opening_unref(change->replacement);
     guest_use_put(change->guest);
 }
 

@@ -21,6 +21,7 @@ enum mailbox_order {
 
 enum mailbox_change_kind {
     MAILBOX_OPEN,
+    MAILBOX_REPLACE, /* what is accepted from here on is of another opening */
     MAILBOX_CLOSE,
     MAILBOX_END_GUEST, /* its sessions */
 };
@@ -28,9 +29,10 @@ enum mailbox_change_kind {
 /* What a running worker is to do otherwise. */
 struct mailbox_change {
     enum mailbox_change_kind kind;
-    struct opening *opening; /* a reference; NULL: to end a guest's */
-    struct bound bound;      /* to open: a descriptor of its own */
-    struct guest_use *guest; /* to end its sessions: a reference */
+    struct opening *opening;     /* a reference; NULL: to end a guest's */
+    struct opening *replacement; /* a reference, or NULL */
+    struct bound bound;          /* to open: a descriptor of its own */
+    struct guest_use *guest;     /* to end its sessions: a reference */
 };
 
 struct mailbox {

@@ -16,6 +16,8 @@ static const char help[] =
     "                                                   standard input and output to a target\n"
     "       vsluice guest [-c FILE | --admin PATH] list | freeze [--end] NAME | thaw NAME\n"
     "                                                   the guests of a running vsluice\n"
+    "       vsluice reload [-c FILE | --admin PATH]     a running vsluice reads its configuration "
+    "anew\n"
     "       vsluice doctor                              what this host offers, and what to do\n"
     "       vsluice --help | --version\n"
     "\n"
@@ -67,10 +69,10 @@ static const struct {
     const char *name;
     int (*command)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},         {"check", command_check}, {"connect", command_connect},
-    {"doctor", command_doctor},   {"guest", command_guest}, {"help", print_help},
-    {"--help", print_help},       {"-h", print_help},       {"version", print_version},
-    {"--version", print_version},
+    {"run", command_run},       {"check", command_check},     {"connect", command_connect},
+    {"doctor", command_doctor}, {"guest", command_guest},     {"reload", command_reload},
+    {"help", print_help},       {"--help", print_help},       {"-h", print_help},
+    {"version", print_version}, {"--version", print_version},
 };
 
 /* A descriptor opened later must not pass for a standard stream that was closed. */
@@ -92,8 +94,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].command(argc - 1, argv + 1);
-    fprintf(stderr,
-            "vsluice: no such command: '%s'; run, check, connect, guest and doctor are there\n",
-            argv[1]);
+    fprintf(
+        stderr,
+        "vsluice: no such command: '%s'; run, check, connect, guest, reload and doctor are there\n",
+        argv[1]);
     return command_usage("");
 }

@@ -1,6 +1,6 @@
 /* vsluice run: binds every route, says so, and relays until told to stop. */
 #include "proxy/admin.h"
-#include "proxy/admin_guests.h"
+#include "proxy/admin_actions.h"
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 #include "proxy/descriptors.h"
@@ -8,6 +8,7 @@
 #include "proxy/guest_routes.h"
 #include "proxy/log.h"
 #include "proxy/refusal.h"
+#include "proxy/reload.h"
 #include "proxy/workers.h"
 
 #include <errno.h>
@@ -31,8 +32,12 @@ struct service {
     struct workers *workers;
     struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
     struct admin *admin;               /* NULL: none is configured */
-    struct admin_guests admin_guests;
+    struct admin_actions actions;
+    struct reload reload;
+    int argc; /* of the command, which says what to read anew */
+    char **argv;
     int signals;
+    bool broken; /* a ring failed: its sessions are left as they were */
 };
 
 static unsigned worker_count(const struct config *config)
@@ -103,6 +108,7 @@ static uint64_t clock_ns(void)
 
 static void stop_listening(struct service *service)
 {
+    reload_close(&service->reload);
     admin_stop(service->admin);
     service->admin = NULL;
     guest_routes_free(service->guest_routes);
@@ -152,6 +158,92 @@ static int drain_wait_ms(const struct stopping *stopping)
     return ms < 3600000 ? (int)ms : 3600000;
 }
 
+/* What only a new start can change. */
+static void tell_unchanged(const struct config *old, const struct config *new)
+{
+    bool other_admin = !old->admin_path != !new->admin_path ||
+                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0);
+
+    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin)
+        log_line("reload: workers, max-sessions and admin-socket of [global] hold from the next "
+                 "start on");
+}
+
+/* The guests of [guest *], as the new configuration has them. */
+static void reload_guests(struct service *service, const struct guest *old_each)
+{
+    struct config *config = service->config;
+    const struct guest *each = config->template_count > 0 ? config->guest_each : NULL;
+    bool goes_on =
+        service->guest_routes && each && endpoint_equal(&old_each->address, &each->address);
+
+    if (goes_on) {
+        guest_routes_update(service->guest_routes, config);
+        return;
+    }
+    guest_routes_free(service->guest_routes);
+    service->guest_routes = NULL;
+    int error =
+        each ? guest_routes_new(&service->guest_routes, config, &service->uses, service->workers)
+             : 0;
+    if (error < 0)
+        log_line("vsluice: no guests of [guest *]: %s", strerror(-error));
+}
+
+/* All of it or nothing. Takes the config. */
+static int reload_apply(struct service *service, struct config *config)
+{
+    struct config *old = service->config;
+
+    if (service->guest_routes)
+        guest_routes_yield(service->guest_routes, config);
+    int status =
+        entrances_update(&service->entrances, config, &service->uses, service->workers, false);
+    if (status) {
+        if (service->guest_routes)
+            guest_routes_update(service->guest_routes, old);
+        config_free(config);
+        return status;
+    }
+    tell_unchanged(old, config);
+    service->config = config;
+    reload_guests(service, old->guest_each);
+    config_free(old);
+    log_line("reloaded");
+    return 0;
+}
+
+static void reload(struct service *service)
+{
+    struct problems problems;
+    char *mistakes = NULL;
+    struct config *config;
+
+    problems_init(&problems);
+    int status = command_config_reread(service->argc, service->argv, &problems, &config);
+    if (status == 0 && reload_apply(service, config))
+        problems_add(&problems, NULL, 0,
+                     "an address cannot be had, as the log says; nothing has changed");
+    for (const struct problem *problem = problems.first; problem; problem = problem->next)
+        log_line("reload: %s", problem->text);
+    if (problems.count > 0) {
+        log_line("reload: %zu mistake%s; all goes on as before", problems.count,
+                 problems.count == 1 ? "" : "s");
+        mistakes = problems_text(&problems);
+    }
+    reload_tell(&service->reload, mistakes);
+    free(mistakes);
+    problems_deinit(&problems);
+}
+
+static void take_signal(struct service *service, struct stopping *stopping, uint32_t number)
+{
+    if (number != SIGHUP)
+        stop(stopping, service);
+    else if (stopping->order == MAILBOX_ACCEPT)
+        reload(service);
+}
+
 /* Waits for the next thing to do, and does what it finds. */
 static void attend(struct service *service, struct stopping *stopping)
 {
@@ -160,19 +252,23 @@ static void attend(struct service *service, struct stopping *stopping)
         {.fd = service->signals, .events = POLLIN},
         {.fd = workers_ended_event(service->workers), .events = POLLIN},
         {.fd = guests ? guest_routes_descriptor(guests) : -1, .events = POLLIN},
+        {.fd = service->reload.event, .events = POLLIN},
     };
     struct signalfd_siginfo info;
     eventfd_t ends;
 
-    poll(events, 3, guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping));
+    poll(events, 4, guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping));
     if (events[1].revents)
         eventfd_read(events[1].fd, &ends);
     if (events[2].revents)
         guest_routes_note(guests);
     if (guests)
         guest_routes_look(guests);
+    if (events[3].revents && reload_is_wanted(&service->reload) &&
+        stopping->order == MAILBOX_ACCEPT)
+        reload(service);
     while (read(service->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        stop(stopping, service);
+        take_signal(service, stopping, info.ssi_signo);
     if (drain_wait_ms(stopping) == 0)
         drain_over(stopping, service->workers);
 }
@@ -197,10 +293,10 @@ static int begin_admin(struct service *service)
 
     if (!service->config->admin_path)
         return 0;
-    service->admin_guests = (struct admin_guests){&service->uses, service->workers};
+    service->actions = (struct admin_actions){&service->uses, service->workers, &service->reload};
     struct admin_options options = {
         .path = service->config->admin_path,
-        .routes = {admin_guests_routes, ADMIN_GUESTS_ROUTES, &service->admin_guests},
+        .routes = {admin_actions_routes, ADMIN_ACTIONS_COUNT, &service->actions},
     };
     int failed = admin_start(&service->admin, &options, error);
     if (failed < 0)
@@ -243,6 +339,7 @@ static int relay(struct service *service)
     int error = supervise(service);
     stop_listening(service);
     workers_free(service->workers, &totals);
+    service->broken = error < 0;
     if (status)
         return status;
     if (error < 0) {
@@ -255,22 +352,24 @@ static int relay(struct service *service)
     return EX_OK;
 }
 
-/* SIGTERM and SIGINT, to be read from a descriptor; threads that start later block them too. */
+/* SIGTERM, SIGINT and SIGHUP, to be read from a descriptor; threads that start later block them
+ * too. */
 static int take_signals(void)
 {
-    sigset_t stop;
+    sigset_t taken;
 
     signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
-    return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGINT);
+    sigaddset(&taken, SIGHUP);
+    sigprocmask(SIG_BLOCK, &taken, NULL);
+    return signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 int command_run(int argc, char **argv)
 {
-    struct service service = {0};
+    struct service service = {.argc = argc, .argv = argv};
     int status = command_config_read(argc, argv, &service.config);
     if (status)
         return status;
@@ -282,12 +381,20 @@ int command_run(int argc, char **argv)
         config_free(service.config);
         return EX_OSERR;
     }
+    if (reload_init(&service.reload) < 0) {
+        log_line("vsluice: eventfd: %s", strerror(errno));
+        close(service.signals);
+        config_free(service.config);
+        return EX_OSERR;
+    }
     guest_uses_init(&service.uses);
     status = entrances_open(&service.entrances, service.config, &service.uses, false);
     if (status == 0)
         status = relay(&service);
     entrances_close(&service.entrances);
-    guest_uses_deinit(&service.uses);
+    if (!service.broken)
+        guest_uses_deinit(&service.uses);
+    reload_deinit(&service.reload);
     close(service.signals);
     config_free(service.config);
     return status;

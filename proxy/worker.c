@@ -193,6 +193,17 @@ static void close_listeners(struct worker *worker, const struct opening *opening
     }
 }
 
+static void replace_opening(struct worker *worker, const struct mailbox_change *change)
+{
+    for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        if (listener->opening != change->opening)
+            continue;
+        opening_unref(listener->opening);
+        listener->opening = opening_ref(change->replacement);
+    }
+    sessions_attend(&worker->sessions, change->replacement->route);
+}
+
 /* Whether those that were to go have gone. */
 static bool listeners_closed(struct worker *worker)
 {
@@ -214,6 +225,10 @@ static void change(struct worker *worker, struct mailbox_change *change)
 {
     switch (change->kind) {
     case MAILBOX_OPEN: listen_on(worker, change); break;
+    case MAILBOX_REPLACE:
+        replace_opening(worker, change);
+        mailbox_change_drop(change);
+        break;
     case MAILBOX_CLOSE:
         close_listeners(worker, change->opening);
         mailbox_change_drop(change);

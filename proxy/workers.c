@@ -189,28 +189,38 @@ int workers_open(struct workers *workers, struct opening *opening, const struct 
     return 0;
 }
 
-static void tell_all(struct workers *workers, enum mailbox_change_kind kind,
-                     struct opening *opening, struct guest_use *guest)
+/* Each gets references of its own. */
+static void tell_all(struct workers *workers, const struct mailbox_change *change)
 {
     for (unsigned i = 0; i < workers->count; i++) {
-        struct mailbox_change change = {
-            .kind = kind,
-            .opening = opening ? opening_ref(opening) : NULL,
-            .guest = guest ? guest_use_ref(guest) : NULL,
+        struct mailbox_change own = {
+            .kind = change->kind,
+            .opening = change->opening ? opening_ref(change->opening) : NULL,
+            .replacement = change->replacement ? opening_ref(change->replacement) : NULL,
+            .guest = change->guest ? guest_use_ref(change->guest) : NULL,
         };
-        if (!mailbox_change(&workers->threads[i].worker.mailbox, &change))
-            mailbox_change_drop(&change);
+        if (!mailbox_change(&workers->threads[i].worker.mailbox, &own))
+            mailbox_change_drop(&own);
     }
+}
+
+void workers_replace(struct workers *workers, struct opening *opening, struct opening *replacement)
+{
+    tell_all(workers, &(struct mailbox_change){
+                          .kind = MAILBOX_REPLACE,
+                          .opening = opening,
+                          .replacement = replacement,
+                      });
 }
 
 void workers_close(struct workers *workers, struct opening *opening)
 {
-    tell_all(workers, MAILBOX_CLOSE, opening, NULL);
+    tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_CLOSE, .opening = opening});
 }
 
 void workers_end_guest(struct workers *workers, struct guest_use *guest)
 {
-    tell_all(workers, MAILBOX_END_GUEST, NULL, guest);
+    tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_END_GUEST, .guest = guest});
 }
 
 int workers_ended_event(const struct workers *workers)

@@ -22,6 +22,9 @@ int workers_start(struct workers **ret, const struct workers_options *options, b
  * the caller's. 0, or a negative errno, and none does. */
 int workers_open(struct workers *workers, struct opening *opening, const struct bound *bound);
 
+/* What they accept from that socket is of another opening, some time soon. */
+void workers_replace(struct workers *workers, struct opening *opening, struct opening *replacement);
+
 /* They do no longer, some time soon. */
 void workers_close(struct workers *workers, struct opening *opening);
 

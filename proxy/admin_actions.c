@@ -1,10 +1,12 @@
 /* What the handlers do. */
-#include "proxy/admin_guests.h"
+#include "proxy/admin_actions.h"
 
 #include "config/name.h"
 #include "proxy/log.h"
+#include "proxy/reload.h"
 #include "proxy/workers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct listing {
@@ -29,11 +31,11 @@ static void print_guest(void *argument, const struct guest_use *use)
 
 static int list(void *owner, struct admin_request *request)
 {
-    const struct admin_guests *guests = owner;
+    const struct admin_actions *actions = owner;
     struct listing listing = {.stream = request->answer};
 
     fputs("{\"guests\": [", request->answer);
-    guest_uses_visit(guests->uses, print_guest, &listing);
+    guest_uses_visit(actions->uses, print_guest, &listing);
     fputs(listing.any ? "\n]}\n" : "]}\n", request->answer);
     return 200;
 }
@@ -53,13 +55,13 @@ static void offer(void *argument, const struct guest_use *use)
         snprintf(suggestion->name, sizeof(suggestion->name), "%s", suggestion->search.best);
 }
 
-static int refuse_unknown(const struct admin_guests *guests, struct admin_request *request)
+static int refuse_unknown(const struct admin_actions *actions, struct admin_request *request)
 {
     const char *name = request->values[0];
     struct suggestion suggestion = {.name = ""};
 
     name_search_init(&suggestion.search, name);
-    guest_uses_visit(guests->uses, offer, &suggestion);
+    guest_uses_visit(actions->uses, offer, &suggestion);
     if (suggestion.search.best)
         return admin_refuse(request, 404, "there is no guest '%s'; did you mean '%s'?", name,
                             suggestion.name);
@@ -78,21 +80,21 @@ static int answer(struct admin_request *request, const struct guest_use *use)
 
 static int freeze(void *owner, struct admin_request *request)
 {
-    struct admin_guests *guests = owner;
+    struct admin_actions *actions = owner;
     const char *sessions = admin_request_parameter(request, "sessions");
     bool end = sessions && strcmp(sessions, "end") == 0;
 
     if (sessions && !end && strcmp(sessions, "keep") != 0)
         return admin_refuse(request, 400, "'%s' is no value of 'sessions'; give it keep or end",
                             sessions);
-    struct guest_use *use = guest_use_find(guests->uses, request->values[0]);
+    struct guest_use *use = guest_use_find(actions->uses, request->values[0]);
     if (!use)
-        return refuse_unknown(guests, request);
+        return refuse_unknown(actions, request);
     guest_use_freeze(use, true);
     log_line("guest %s: frozen: new sessions wait, %u %s", use->name, atomic_load(&use->sessions),
              end ? "end" : "go on");
     if (end)
-        workers_end_guest(guests->workers, use);
+        workers_end_guest(actions->workers, use);
     int status = answer(request, use);
     guest_use_put(use);
     return status;
@@ -100,11 +102,11 @@ static int freeze(void *owner, struct admin_request *request)
 
 static int thaw(void *owner, struct admin_request *request)
 {
-    struct admin_guests *guests = owner;
-    struct guest_use *use = guest_use_find(guests->uses, request->values[0]);
+    struct admin_actions *actions = owner;
+    struct guest_use *use = guest_use_find(actions->uses, request->values[0]);
 
     if (!use)
-        return refuse_unknown(guests, request);
+        return refuse_unknown(actions, request);
     guest_use_freeze(use, false);
     log_line("guest %s: thawed: %u sessions have waited", use->name, atomic_load(&use->waiting));
     int status = answer(request, use);
@@ -112,8 +114,24 @@ static int thaw(void *owner, struct admin_request *request)
     return status;
 }
 
-const struct admin_route admin_guests_routes[ADMIN_GUESTS_ROUTES] = {
+static int reload(void *owner, struct admin_request *request)
+{
+    const struct admin_actions *actions = owner;
+    char *mistakes = NULL;
+
+    switch (reload_ask(actions->reload, &mistakes)) {
+    case RELOAD_DONE: fputs("{\"reloaded\": true}\n", request->answer); return 200;
+    case RELOAD_REFUSED:
+        admin_refuse(request, 409, "%s", mistakes ? mistakes : "out of memory");
+        free(mistakes);
+        return 409;
+    default: return admin_refuse(request, 503, "vsluice is stopping; start it again");
+    }
+}
+
+const struct admin_route admin_actions_routes[ADMIN_ACTIONS_COUNT] = {
     {"GET", "/guests", list, {0}},
     {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
     {"POST", "/guests/{name}/thaw", thaw, {0}},
+    {"POST", "/reload", reload, {0}},
 };

@@ -1,0 +1,16 @@
+/* What commands ask a running vsluice by its admin socket, and how they tell of failures. */
+#pragma once
+
+#include "config/config.h"
+
+#include <jansson.h>
+
+/* The configuration that names the admin socket; path NULL: the default one. 0: *ret is the
+ * caller's, and has one; else it was told, and this is the exit status. */
+int admin_ask_find(const char *path, struct config **ret);
+
+/* 0: *ret, the answer, is the caller's; else it was told, and this is the exit status. */
+int admin_ask(const char *socket_path, const char *method, const char *path, json_t **ret);
+
+/* The answer is none that is understood: tells it, and returns the exit status. */
+int admin_ask_odd(const char *socket_path);

@@ -1,0 +1,247 @@
+"""A configuration read anew: what is unchanged goes on without a gap, mistakes change nothing, sessions live on."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import harness
+from harness import CONFIG, SLOWNESS, UNAVAILABLE, VSLUICE, read_all, wait_until
+
+
+class Service:
+    """Says its name to whoever connects, then what it is told."""
+
+    def __init__(self, test, name):
+        self.listener, self.endpoint = test.listener('unix')
+        self.name = name
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        with connection:
+            connection.settimeout(None)
+            try:
+                connection.sendall(self.name)
+                while part := connection.recv(1000):
+                    connection.sendall(part)
+            except OSError:
+                pass
+
+
+class Reload(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.conf = pathlib.Path(self.name('.conf'))
+        self.admin = self.name('.admin')
+        self.first, self.second = Service(self, b'first'), Service(self, b'second')
+
+    def write(self, routes, more=''):
+        """Routes by name: what each listens on and leads to, and more lines."""
+        self.conf.write_text(f'[global]\nadmin-socket = {self.admin}\n{more}\n' + ''.join(
+            f'[route {name}]\nlisten = {listen}\ntarget = {target}\n{options}\n'
+            for name, (listen, target, options) in routes.items()))
+
+    def run_it(self, routes, more=''):
+        self.write(routes, more)
+        proxy = self.start(harness.Proxy([VSLUICE, 'run', '-c', self.conf]))
+        return proxy.wait_ready()
+
+    def reload(self, routes=None, more='', status=0):
+        if routes is not None:
+            self.write(routes, more)
+        done = subprocess.run([VSLUICE, 'reload', '--admin', self.admin], capture_output=True, text=True,
+                              timeout=30 * SLOWNESS)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr
+
+    def ask(self, endpoint):
+        with self.dial(endpoint) as sock:
+            sock.shutdown(socket.SHUT_WR)
+            return read_all(sock)
+
+    def unix(self):
+        return f'unix:{self.name(".sock")}'
+
+    def end(self, vsluice):
+        vsluice.signal(signal.SIGTERM)
+        vsluice.wait_lines('no longer listening, ')
+        vsluice.signal(signal.SIGTERM)
+        self.assertEqual(vsluice.wait(10), 0)
+
+    def test_unchanged_routes_lose_no_connection(self):
+        """While it is read anew again and again, every connection is served."""
+        listens = {'t': 'tcp:127.0.0.1:0', 'u': self.unix()}
+        routes = {name: (listen, self.first.endpoint, '') for name, listen in listens.items()}
+        vsluice = self.run_it(routes)
+        file = os.stat(listens['u'][5:])
+        endpoints = list(vsluice.routes.values())
+        stop, served, failed = threading.Event(), [0, 0], []
+
+        def knock(which):
+            while not stop.is_set():
+                try:
+                    if self.ask(endpoints[which]) != b'first':
+                        failed.append('another answer')
+                    served[which] += 1
+                except OSError as error:
+                    failed.append(error)
+        threads = [threading.Thread(target=knock, args=(i % 2,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for i in range(30):
+            self.reload({**routes, **({'x': (self.unix(), self.first.endpoint, '')} if i % 2 else {})})
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+        self.assertGreater(min(served), 30)
+        self.assertEqual(os.stat(listens['u'][5:]).st_ino, file.st_ino)
+        self.end_well(vsluice)
+
+    def test_what_changed_holds_for_new_sessions(self):
+        listen = self.unix()
+        vsluice = self.run_it({'r': (listen, self.first.endpoint, '')})
+        old = self.dial(listen)
+        self.assertEqual(old.recv(100), b'first')
+        self.reload({'other': (listen, self.second.endpoint, 'mode = 0600\nidle-timeout = 1s')})
+        self.assertEqual(self.ask(listen), b'second')
+        self.assertEqual(os.stat(listen[5:]).st_mode & 0o777, 0o600)
+        new = self.dial(listen)
+        self.assertEqual(new.recv(100), b'second')
+        self.assertEqual(new.recv(100), b'')
+        vsluice.wait_lines('route other session [0-9]*: ended: idle-timeout')
+        old.sendall(b'still here')
+        self.assertEqual(old.recv(100), b'still here')
+        self.end(vsluice)
+
+    def test_routes_come_and_go(self):
+        """The sessions of one that is gone live on."""
+        a, b = self.unix(), self.unix()
+        vsluice = self.run_it({'a': (a, self.first.endpoint, '')})
+        fds = vsluice.fds()
+        old = self.dial(a)
+        self.assertEqual(old.recv(100), b'first')
+        self.reload({'b': (b, self.second.endpoint, '')})
+        self.assertEqual(self.ask(b), b'second')
+        self.assertFalse(os.path.exists(a[5:]))
+        vsluice.wait_lines(f'no longer listening on {a} \\(route a\\)')
+        old.sendall(b'still here')
+        self.assertEqual(old.recv(100), b'still here')
+        old.close()
+        self.reload({'a': (a, self.first.endpoint, '')})
+        self.assertEqual(self.ask(a), b'first')
+        vsluice.wait_fds(fds)
+        self.end_well(vsluice)
+
+    def test_chosen_ports_stay_with_their_routes(self):
+        """Of those that left the port to the kernel."""
+        routes = {name: ('tcp:127.0.0.1:0\n         tcp:127.0.0.1:0', service.endpoint, '')
+                  for name, service in (('a', self.first), ('b', self.second))}
+        vsluice = self.run_it(routes)
+        found = vsluice.matches(r'^listening on (\S+) -> .*\(route (.)\)')
+        fds = vsluice.fds()
+        self.reload({'c': ('tcp:127.0.0.1:0', self.first.endpoint, ''), 'b': routes['b'], 'a': routes['a']})
+        for match in found:
+            self.assertEqual(self.ask(match[1]), {'a': b'first', 'b': b'second'}[match[2]])
+        self.reload(routes)
+        vsluice.wait_fds(fds)
+        self.reload({'b': routes['b']})
+        for match in found:
+            if match[2] == 'b':
+                self.assertEqual(self.ask(match[1]), b'second')
+        self.end_well(vsluice)
+
+    def test_mistakes_change_nothing(self):
+        a, b = self.unix(), self.unix()
+        vsluice = self.run_it({'a': (a, self.first.endpoint, '')})
+        said = self.reload({'b': (b, self.second.endpoint, 'lsten = x')}, status=UNAVAILABLE)
+        self.assertIn(f'{self.conf}:', said)
+        self.assertIn("unknown key 'lsten'; did you mean 'listen'?", said)
+        vsluice.wait_lines('reload: 1 mistake; all goes on as before')
+        self.assertEqual(self.ask(a), b'first')
+        self.assertFalse(os.path.exists(b[5:]))
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('reload: 1 mistake; all goes on as before', 2)
+        self.assertEqual(self.ask(a), b'first')
+        self.write({'b': (b, self.second.endpoint, '')})
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('^reloaded$')
+        self.assertEqual(self.ask(b), b'second')
+        self.end_well(vsluice)
+
+    def test_an_address_that_cannot_be_had_changes_nothing(self):
+        a, b, taken = self.unix(), self.unix(), self.second.endpoint
+        vsluice = self.run_it({'a': (a, self.first.endpoint, '')})
+        fds = vsluice.fds()
+        said = self.reload({'b': (b, self.first.endpoint, ''), 'c': (taken, self.first.endpoint, '')}, status=UNAVAILABLE)
+        self.assertIn('nothing has changed', said)
+        vsluice.wait_lines(f'route c: {taken}: another program listens there')
+        self.assertEqual(self.ask(a), b'first')
+        self.assertFalse(os.path.exists(b[5:]))
+        vsluice.wait_fds(fds)
+        self.end_well(vsluice)
+
+    def test_guests_that_come_and_go(self):
+        """Of [guest *]: a route more, a route less, another address, none at all."""
+        vms = pathlib.Path(self.name(''))
+        vms.mkdir()
+        for name in 'p', 'q':
+            os.link(self.first.endpoint[5:], vms / f'{name}.sock')
+        out = self.name('')
+        each = f'[guest *]\naddress = vsock-mux:{vms}/{{name}}.sock\n'
+        route = {kind: (f'unix:{out}-{kind}-{{name}}', 'guest:{name}:1', '') for kind in 'xyz'}
+
+        def listening():
+            return {path.name.removeprefix(pathlib.Path(out).name + '-') for path in pathlib.Path(out).parent.glob(
+                pathlib.Path(out).name + '-*')}
+        vsluice = self.run_it({'x': route['x'], 'y': route['y']}, each)
+        self.assertEqual(listening(), {'x-p', 'x-q', 'y-p', 'y-q'})
+        inode = os.stat(f'{out}-x-p').st_ino
+        self.reload({'x': route['x'], 'z': route['z']}, each)
+        self.assertEqual(listening(), {'x-p', 'x-q', 'z-p', 'z-q'})
+        self.assertEqual(os.stat(f'{out}-x-p').st_ino, inode)
+        self.reload({'x': route['x']}, each + f'[guest q]\naddress = vsock-mux:{vms}/elsewhere\n')
+        self.assertEqual(listening(), {'x-p', 'x-q'})
+        (vms / 'q.sock').unlink()
+        self.reload({'x': route['x']}, each)
+        wait_until(lambda: listening() == {'x-p'}, 10, lambda: str(listening()))
+        self.reload({'r': (self.unix(), self.first.endpoint, '')})
+        self.assertEqual(listening(), set())
+        self.end_well(vsluice)
+
+    def test_frozen_guests_stay_frozen(self):
+        guest = f'[guest g]\naddress = vsock-mux:{self.name(".sock")}\n'
+        listen = self.unix()
+        vsluice = self.run_it({'r': (listen, 'guest:g:1', '')}, guest)
+        subprocess.run([VSLUICE, 'guest', '--admin', self.admin, 'freeze', 'g'], check=True, stdout=subprocess.DEVNULL)
+        self.reload()
+        done = subprocess.run([VSLUICE, 'guest', '--admin', self.admin, 'list'], capture_output=True, check=True)
+        self.assertEqual(done.stdout.split()[-2], b'yes')
+        self.end_well(vsluice)
+
+    def test_what_the_command_says(self):
+        vsluice = self.run_it({'r': (self.unix(), self.first.endpoint, '')}, 'workers = 1')
+        done = subprocess.run([VSLUICE, 'reload', '-c', self.conf], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, 'reloaded\n'), done.stderr)
+        self.reload({'r': (self.unix(), self.first.endpoint, '')}, 'workers = 2')
+        vsluice.wait_lines('hold from the next start on')
+        self.end_well(vsluice)
+        self.assertIn('is vsluice running', self.reload(status=UNAVAILABLE))
+        done = subprocess.run([VSLUICE, 'reload', '-c', '/dev/null'], capture_output=True, text=True)
+        self.assertEqual(done.returncode, CONFIG, done.stderr)
+
+
+if __name__ == '__main__':
+    harness.main()
