@@ -2,6 +2,7 @@
 #include "proxy/admin_actions.h"
 
 #include "config/name.h"
+#include "proxy/admin_metrics.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"
@@ -35,7 +36,7 @@ static int list(void *owner, struct admin_request *request)
     struct listing listing = {.stream = request->answer};
 
     fputs("{\"guests\": [", request->answer);
-    guest_uses_visit(actions->uses, print_guest, &listing);
+    guest_uses_visit(&actions->uses->guests, print_guest, &listing);
     fputs(listing.any ? "\n]}\n" : "]}\n", request->answer);
     return 200;
 }
@@ -61,7 +62,7 @@ static int refuse_unknown(const struct admin_actions *actions, struct admin_requ
     struct suggestion suggestion = {.name = ""};
 
     name_search_init(&suggestion.search, name);
-    guest_uses_visit(actions->uses, offer, &suggestion);
+    guest_uses_visit(&actions->uses->guests, offer, &suggestion);
     if (suggestion.search.best)
         return admin_refuse(request, 404, "there is no guest '%s'; did you mean '%s'?", name,
                             suggestion.name);
@@ -87,7 +88,7 @@ static int freeze(void *owner, struct admin_request *request)
     if (sessions && !end && strcmp(sessions, "keep") != 0)
         return admin_refuse(request, 400, "'%s' is no value of 'sessions'; give it keep or end",
                             sessions);
-    struct guest_use *use = guest_use_find(actions->uses, request->values[0]);
+    struct guest_use *use = guest_use_find(&actions->uses->guests, request->values[0]);
     if (!use)
         return refuse_unknown(actions, request);
     guest_use_freeze(use, true);
@@ -103,7 +104,7 @@ static int freeze(void *owner, struct admin_request *request)
 static int thaw(void *owner, struct admin_request *request)
 {
     struct admin_actions *actions = owner;
-    struct guest_use *use = guest_use_find(actions->uses, request->values[0]);
+    struct guest_use *use = guest_use_find(&actions->uses->guests, request->values[0]);
 
     if (!use)
         return refuse_unknown(actions, request);
@@ -134,4 +135,6 @@ const struct admin_route admin_actions_routes[ADMIN_ACTIONS_COUNT] = {
     {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
     {"POST", "/guests/{name}/thaw", thaw, {0}},
     {"POST", "/reload", reload, {0}},
+    {"GET", "/metrics", admin_metrics, {0}},
+    {"GET", "/status", admin_status, {0}},
 };

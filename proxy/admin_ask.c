@@ -2,9 +2,11 @@
 #include "proxy/admin_ask.h"
 
 #include "proxy/admin_client.h"
+#include "proxy/command.h"
 #include "proxy/command_config.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -81,4 +83,36 @@ int admin_ask_find(const char *path, struct config **ret)
     }
     *ret = config;
     return 0;
+}
+
+int admin_ask_command(int argc, char **argv, int (*run)(const char *socket_path))
+{
+    static const struct option options[] = {
+        {"admin", required_argument, NULL, 'a'},
+        {"config", required_argument, NULL, 'c'},
+        {0},
+    };
+    const char *socket_path = NULL;
+    const char *path = NULL;
+    struct config *config = NULL;
+    int option;
+
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (option == 'a')
+            socket_path = optarg;
+        else if (option == 'c')
+            path = optarg;
+        else
+            return command_usage(argv[0]);
+    }
+    if (argc > optind || (socket_path && path)) {
+        fprintf(stderr, "vsluice %s: give -c FILE or --admin PATH, and nothing else\n", argv[0]);
+        return command_usage(argv[0]);
+    }
+    int status = socket_path ? 0 : admin_ask_find(path, &config);
+    if (status == 0)
+        status = run(socket_path ? socket_path : config->admin_path);
+    config_free(config);
+    return status;
 }

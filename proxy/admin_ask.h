@@ -14,3 +14,7 @@ int admin_ask(const char *socket_path, const char *method, const char *path, jso
 
 /* The answer is none that is understood: tells it, and returns the exit status. */
 int admin_ask_odd(const char *socket_path);
+
+/* A command that has no words of its own, `NAME [-c FILE | --admin PATH]`: calls `run` with the
+ * path of the admin socket. Returns the exit status. */
+int admin_ask_command(int argc, char **argv, int (*run)(const char *socket_path));

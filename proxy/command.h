@@ -8,6 +8,7 @@ int command_connect(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_guest(int argc, char **argv);
 int command_reload(int argc, char **argv);
+int command_status(int argc, char **argv);
 
 /* Points at the help; returns EX_USAGE. */
 int command_usage(const char *command);

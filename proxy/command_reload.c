@@ -2,7 +2,6 @@
 #include "proxy/admin_ask.h"
 #include "proxy/command.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -20,37 +19,5 @@ static int reload(const char *socket_path)
 
 int command_reload(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"admin", required_argument, NULL, 'a'},
-        {"config", required_argument, NULL, 'c'},
-        {0},
-    };
-    const char *socket_path = NULL;
-    const char *path = NULL;
-    struct config *config = NULL;
-    int status = 0;
-    int option;
-
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (option == 'a')
-            socket_path = optarg;
-        else if (option == 'c')
-            path = optarg;
-        else
-            return command_usage(argv[0]);
-    }
-    if (argc > optind || (socket_path && path)) {
-        fputs("vsluice reload: give -c FILE or --admin PATH, and nothing else\n", stderr);
-        return command_usage(argv[0]);
-    }
-    if (!socket_path) {
-        status = admin_ask_find(path, &config);
-        if (status)
-            return status;
-        socket_path = config->admin_path;
-    }
-    status = reload(socket_path);
-    config_free(config);
-    return status;
+    return admin_ask_command(argc, argv, reload);
 }

@@ -160,18 +160,20 @@ int command_connect(int argc, char **argv)
     if (status)
         return status;
     struct route *route = config->routes;
-    struct guest_uses uses;
+    struct uses uses;
     while (route->file) /* all others stand in files */
         route++;
     if (timeout_ns)
         route->connect_timeout_ns = timeout_ns;
     signal(SIGPIPE, SIG_IGN);
-    guest_uses_init(&uses);
+    guest_uses_init(&uses.guests);
+    route_uses_init(&uses.routes);
     struct opening *opening = opening_new(config, route, route->listens, &uses);
     status = opening ? relay(opening, argv[optind]) : EX_OSERR;
     if (opening)
         opening_unref(opening);
-    guest_uses_deinit(&uses);
+    guest_uses_deinit(&uses.guests);
+    route_uses_deinit(&uses.routes);
     config_free(config);
     return status;
 }

@@ -513,6 +513,7 @@ void dial_start(struct dial *dial, struct ring *ring, struct resolver *resolver,
         .handler = handler,
         .state = DIAL_RESOLVING,
         .fd = -1,
+        .started_ns = ring_now_ns(ring),
         .deadline_ns = ring_now_ns(ring) + options->timeout_ns,
         .wait_end_ns = ring_now_ns(ring) + options->wait_ns,
     };

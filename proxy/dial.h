@@ -75,6 +75,7 @@ struct dial {
     bool stopped;
     bool owed; /* an attempt, whatever the time is: it stood before a frozen guest */
     int fd;
+    uint64_t started_ns;
     uint64_t deadline_ns;
     uint64_t wait_end_ns;
     struct dial_line *line; /* that it stands in; NULL: none */

@@ -32,7 +32,7 @@ struct update {
 
 /* Takes the socket. */
 static int add(struct entrances *entrances, struct config *config, const struct route *route,
-               const struct route_listen *listen, struct guest_uses *uses, struct bound *bound)
+               const struct route_listen *listen, struct uses *uses, struct bound *bound)
 {
     struct opening *opening = opening_new(config, route, listen, uses);
 
@@ -55,7 +55,7 @@ static size_t entrances_max(const struct config *config)
 
 static int open_listen(struct entrances *entrances, struct config *config,
                        const struct route *route, const struct route_listen *listen,
-                       struct guest_uses *uses, bool quiet)
+                       struct uses *uses, bool quiet)
 {
     struct bound bound[BOUND_MAX];
     char error[BIND_ERROR_BYTES];
@@ -73,8 +73,7 @@ static int open_listen(struct entrances *entrances, struct config *config,
     return status;
 }
 
-int entrances_open(struct entrances *ret, struct config *config, struct guest_uses *uses,
-                   bool quiet)
+int entrances_open(struct entrances *ret, struct config *config, struct uses *uses, bool quiet)
 {
     int status = 0;
 
@@ -132,8 +131,7 @@ static bool is_bound_to(const struct entrance *entrance, const struct route *rou
 }
 
 static int keep_one(struct update *update, struct entrance *entrance, struct config *config,
-                    const struct route *route, const struct route_listen *listen,
-                    struct guest_uses *uses)
+                    const struct route *route, const struct route_listen *listen, struct uses *uses)
 {
     struct opening *opening = opening_new(config, route, listen, uses);
 
@@ -150,7 +148,7 @@ static int keep_one(struct update *update, struct entrance *entrance, struct con
  * *ret_status: 0, or out of memory. */
 static bool keep_bound(struct update *update, struct entrances *old, struct config *config,
                        const struct route *route, const struct route_listen *listen,
-                       struct guest_uses *uses, int *ret_status)
+                       struct uses *uses, int *ret_status)
 {
     const struct route_listen *found = NULL;
 
@@ -166,7 +164,7 @@ static bool keep_bound(struct update *update, struct entrances *old, struct conf
 
 /* Everything that may fail. */
 static int update_prepare(struct update *update, struct entrances *old, struct config *config,
-                          struct guest_uses *uses, bool quiet)
+                          struct uses *uses, bool quiet)
 {
     int status = 0;
 
@@ -237,7 +235,7 @@ static void update_finish(struct update *update, struct entrances *old, struct w
     *old = update->next;
 }
 
-int entrances_update(struct entrances *entrances, struct config *config, struct guest_uses *uses,
+int entrances_update(struct entrances *entrances, struct config *config, struct uses *uses,
                      struct workers *workers, bool quiet)
 {
     size_t max = entrances_max(config) + entrances->count;

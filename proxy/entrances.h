@@ -24,13 +24,12 @@ struct entrances {
 
 /* Binds every listen endpoint of every route. 0; or the exit status (sysexits.h) of the first that
  * cannot be had: each was logged, unless `quiet`, and what could be had is there. */
-int entrances_open(struct entrances *ret, struct config *config, struct guest_uses *uses,
-                   bool quiet);
+int entrances_open(struct entrances *ret, struct config *config, struct uses *uses, bool quiet);
 
 /* Makes them those of another configuration: what listens on the same endpoint goes on without a
  * pause, under its new route; what is no longer there is closed, what is new opened. 0; or an exit
  * status as above, and nothing has changed. */
-int entrances_update(struct entrances *entrances, struct config *config, struct guest_uses *uses,
+int entrances_update(struct entrances *entrances, struct config *config, struct uses *uses,
                      struct workers *workers, bool quiet);
 
 /* The workers accept, or will once they turn. 0 or a negative errno. */

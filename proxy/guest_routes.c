@@ -22,7 +22,7 @@ struct present {
 
 struct guest_routes {
     struct config *config;
-    struct guest_uses *uses;
+    struct uses *uses;
     struct workers *workers;
     struct guest_watch *watch;
     struct present *first;
@@ -182,7 +182,7 @@ void guest_routes_update(struct guest_routes *routes, struct config *config)
 
 static const struct guest_watch_events events = {.gone = gone, .appeared = appeared};
 
-int guest_routes_new(struct guest_routes **ret, struct config *config, struct guest_uses *uses,
+int guest_routes_new(struct guest_routes **ret, struct config *config, struct uses *uses,
                      struct workers *workers)
 {
     struct guest_routes *routes = calloc(1, sizeof(*routes));

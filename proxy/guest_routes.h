@@ -5,7 +5,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "proxy/guest_use.h"
+#include "proxy/uses.h"
 
 #include <stdint.h>
 
@@ -13,7 +13,7 @@ struct guest_routes;
 struct workers;
 
 /* For a config with a guest_each; all stay the caller's. 0 or a negative errno. */
-int guest_routes_new(struct guest_routes **ret, struct config *config, struct guest_uses *uses,
+int guest_routes_new(struct guest_routes **ret, struct config *config, struct uses *uses,
                      struct workers *workers);
 
 /* Lets go of the guests that have a section in another config, which will listen for them. */

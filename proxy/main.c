@@ -16,6 +16,7 @@ static const char help[] =
     "                                                   standard input and output to a target\n"
     "       vsluice guest [-c FILE | --admin PATH] list | freeze [--end] NAME | thaw NAME\n"
     "                                                   the guests of a running vsluice\n"
+    "       vsluice status [-c FILE | --admin PATH]     what the routes of a running vsluice do\n"
     "       vsluice reload [-c FILE | --admin PATH]     a running vsluice reads its configuration "
     "anew\n"
     "       vsluice doctor                              what this host offers, and what to do\n"
@@ -69,10 +70,10 @@ static const struct {
     const char *name;
     int (*command)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},       {"check", command_check},     {"connect", command_connect},
-    {"doctor", command_doctor}, {"guest", command_guest},     {"reload", command_reload},
-    {"help", print_help},       {"--help", print_help},       {"-h", print_help},
-    {"version", print_version}, {"--version", print_version},
+    {"run", command_run},       {"check", command_check},   {"connect", command_connect},
+    {"doctor", command_doctor}, {"guest", command_guest},   {"reload", command_reload},
+    {"status", command_status}, {"help", print_help},       {"--help", print_help},
+    {"-h", print_help},         {"version", print_version}, {"--version", print_version},
 };
 
 /* A descriptor opened later must not pass for a standard stream that was closed. */
@@ -94,9 +95,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].command(argc - 1, argv + 1);
-    fprintf(
-        stderr,
-        "vsluice: no such command: '%s'; run, check, connect, guest, reload and doctor are there\n",
-        argv[1]);
+    fprintf(stderr,
+            "vsluice: no such command: '%s'; run, check, connect, guest, status, reload and doctor "
+            "are there\n",
+            argv[1]);
     return command_usage("");
 }

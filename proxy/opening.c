@@ -3,16 +3,16 @@
 
 #include <stdlib.h>
 
-static bool use_get(struct guest_uses *uses, const struct guest *guest, struct guest_use **ret)
+static bool guest_get(struct uses *uses, const struct guest *guest, struct guest_use **ret)
 {
     if (!guest)
         return true;
-    *ret = guest_use_get(uses, guest);
+    *ret = guest_use_get(&uses->guests, guest);
     return *ret;
 }
 
 struct opening *opening_new(struct config *config, const struct route *route,
-                            const struct route_listen *listen, struct guest_uses *uses)
+                            const struct route_listen *listen, struct uses *uses)
 {
     struct opening *opening = calloc(1, sizeof(*opening));
 
@@ -24,8 +24,9 @@ struct opening *opening_new(struct config *config, const struct route *route,
         .route = route,
         .listen = listen,
     };
-    if (use_get(uses, listen->guest, &opening->source) &&
-        use_get(uses, route->guest, &opening->target))
+    opening->use = route_use_get(&uses->routes, route->name);
+    if (opening->use && guest_get(uses, listen->guest, &opening->source) &&
+        guest_get(uses, route->guest, &opening->target))
         return opening;
     opening_unref(opening);
     return NULL;
@@ -43,6 +44,7 @@ void opening_unref(struct opening *opening)
         return;
     guest_use_put(opening->source);
     guest_use_put(opening->target);
+    route_use_put(opening->use);
     config_free(opening->config);
     free(opening);
 }

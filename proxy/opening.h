@@ -6,7 +6,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "proxy/guest_use.h"
+#include "proxy/uses.h"
 
 #include <stdatomic.h>
 
@@ -17,11 +17,12 @@ struct opening {
     const struct route_listen *listen;
     struct guest_use *source; /* of the guest that connects here; NULL: of none */
     struct guest_use *target; /* of the guest that is connected to; NULL: none */
+    struct route_use *use;    /* NULL: nobody counts */
 };
 
 /* With one reference. NULL: out of memory. */
 struct opening *opening_new(struct config *config, const struct route *route,
-                            const struct route_listen *listen, struct guest_uses *uses);
+                            const struct route_listen *listen, struct uses *uses);
 struct opening *opening_ref(struct opening *opening);
 void opening_unref(struct opening *opening);
 

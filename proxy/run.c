@@ -27,7 +27,7 @@
 /* What runs. */
 struct service {
     struct config *config;
-    struct guest_uses uses;
+    struct uses uses;
     struct entrances entrances;
     struct workers *workers;
     struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
@@ -387,13 +387,16 @@ int command_run(int argc, char **argv)
         config_free(service.config);
         return EX_OSERR;
     }
-    guest_uses_init(&service.uses);
+    guest_uses_init(&service.uses.guests);
+    route_uses_init(&service.uses.routes);
     status = entrances_open(&service.entrances, service.config, &service.uses, false);
     if (status == 0)
         status = relay(&service);
     entrances_close(&service.entrances);
-    if (!service.broken)
-        guest_uses_deinit(&service.uses);
+    if (!service.broken) {
+        guest_uses_deinit(&service.uses.guests);
+        route_uses_deinit(&service.uses.routes);
+    }
     reload_deinit(&service.reload);
     close(service.signals);
     config_free(service.config);

@@ -88,6 +88,24 @@ static void leave_guests(const struct session *session)
     guest_use_leave(session->opening->target);
 }
 
+static uint32_t now_ms(const struct session *session)
+{
+    return (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
+}
+
+static void count_end(const struct session *session)
+{
+    struct route_use *use = session->opening->use;
+
+    if (!use)
+        return;
+    atomic_fetch_sub(&use->sessions, 1);
+    atomic_fetch_add(&use->ended[session->reason], 1);
+    atomic_fetch_add(&use->bytes_there, session->lanes[SIDE_INITIATOR].bytes);
+    atomic_fetch_add(&use->bytes_back, session->lanes[SIDE_TARGET].bytes);
+    route_times_add(&use->lasting, (uint64_t)(now_ms(session) - session->started_ms) * 1000000);
+}
+
 static void session_release(struct session *session)
 {
     struct sessions *sessions = session->sessions;
@@ -103,6 +121,7 @@ static void session_release(struct session *session)
     if (session->next)
         session->next->link = session->link;
     leave_guests(session);
+    count_end(session);
     opening_unref(session->opening);
     slab_give(&sessions->slab, session);
     sessions->events->released(sessions->owner);
@@ -440,6 +459,7 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     struct session *session = dial->options.owner;
     const struct opening *opening = session->opening;
     struct side *target = &session->sides[SIDE_TARGET];
+    uint64_t took_ns = ring_now_ns(dial->ring) - dial->started_ns;
 
     dial_over(session);
     if (session->state == SESSION_STOPPING) {
@@ -450,6 +470,8 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
         session_stop(session, reason, error);
         return;
     }
+    if (opening->use)
+        route_times_add(&opening->use->connecting, took_ns);
     target->fd = fd;
     target->fd_write = fd;
     target->transport = (uint8_t)transport;
@@ -599,6 +621,9 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
         return refuse(sessions, arrival);
     }
     opening_ref(session->opening);
+    if (session->opening->use)
+        atomic_fetch_add(&session->opening->use->sessions, 1);
+    session->started_ms = now_ms(session);
     session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
     session->port = arrival->opening->listen->target_port;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {

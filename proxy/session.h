@@ -125,6 +125,7 @@ struct session {
     uint32_t port;           /* of the target, where it has one */
     uint32_t delivered;      /* by both lanes, when idleness was last looked at */
     uint32_t delivered_past; /* the same, of discarding */
+    uint32_t started_ms;     /* in the ring's time */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };

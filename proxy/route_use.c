@@ -1,0 +1,97 @@
+/* A list in the order of names. */
+#include "proxy/route_use.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const double route_use_seconds[ROUTE_USE_TIMES] = {0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000};
+
+void route_uses_init(struct route_uses *uses)
+{
+    *uses = (struct route_uses){0};
+    pthread_mutex_init(&uses->mutex, NULL);
+}
+
+static void use_free(struct route_use *use)
+{
+    free(use->name);
+    free(use);
+}
+
+void route_uses_deinit(struct route_uses *uses)
+{
+    struct route_use *next;
+
+    for (struct route_use *use = uses->first; use; use = next) {
+        next = use->next;
+        use_free(use);
+    }
+    pthread_mutex_destroy(&uses->mutex);
+}
+
+static struct route_use *add(struct route_uses *uses, struct route_use **link, const char *name)
+{
+    struct route_use *use = calloc(1, sizeof(*use));
+    char *copy = strdup(name);
+
+    if (!use || !copy) {
+        free(use);
+        free(copy);
+        return NULL;
+    }
+    use->uses = uses;
+    use->name = copy;
+    use->next = *link;
+    *link = use;
+    return use;
+}
+
+struct route_use *route_use_get(struct route_uses *uses, const char *name)
+{
+    struct route_use **link = &uses->first;
+
+    pthread_mutex_lock(&uses->mutex);
+    while (*link && strcmp((*link)->name, name) < 0)
+        link = &(*link)->next;
+    bool known = *link && strcmp((*link)->name, name) == 0;
+    struct route_use *use = known ? *link : add(uses, link, name);
+    if (use)
+        use->references++;
+    pthread_mutex_unlock(&uses->mutex);
+    return use;
+}
+
+void route_use_put(struct route_use *use)
+{
+    if (!use)
+        return;
+    struct route_uses *uses = use->uses;
+    struct route_use **link = &uses->first;
+    pthread_mutex_lock(&uses->mutex);
+    if (--use->references == 0) {
+        while (*link != use)
+            link = &(*link)->next;
+        *link = use->next;
+        use_free(use);
+    }
+    pthread_mutex_unlock(&uses->mutex);
+}
+
+void route_uses_visit(struct route_uses *uses,
+                      void (*visit)(void *argument, const struct route_use *use), void *argument)
+{
+    pthread_mutex_lock(&uses->mutex);
+    for (const struct route_use *use = uses->first; use; use = use->next)
+        visit(argument, use);
+    pthread_mutex_unlock(&uses->mutex);
+}
+
+void route_times_add(struct route_times *times, uint64_t ns)
+{
+    size_t i = 0;
+
+    while (i < ROUTE_USE_TIMES && (double)ns > route_use_seconds[i] * 1e9)
+        i++;
+    atomic_fetch_add_explicit(&times->counts[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&times->sum_ns, ns, memory_order_relaxed);
+}
