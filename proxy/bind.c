@@ -261,15 +261,15 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
     return report(error, EINVAL, "no such listen endpoint");
 }
 
-void bound_refresh(const struct bound *bound, const struct route *route)
+int bound_refresh(const struct bound *bound, const struct route *route,
+                  char error[static BIND_ERROR_BYTES])
 {
     if (bound->inherited)
-        return;
+        return 0;
     listen(bound->fd, route->backlog);
     if (bound->transport == TRANSPORT_TCP)
         tcp_options_set(bound->fd, route->keepalive_ns);
-    if (bound->path[0])
-        bound_refresh_file(bound, route);
+    return bound->path[0] ? bound_refresh_file(bound, route, error) : 0;
 }
 
 void bound_close(struct bound *bound)

@@ -37,8 +37,9 @@ int bind_route_listen(const struct route *route, const struct endpoint *endpoint
                       struct bound ret[static BOUND_MAX], char error[static BIND_ERROR_BYTES]);
 
 /* What of a route's policy is the socket's, anew: its backlog and keepalive, the mode and owner of
- * its file. What cannot be set stays as it was. */
-void bound_refresh(const struct bound *bound, const struct route *route);
+ * its file. 0; or negative errno, and a sentence in `error`: it stays as it was. */
+int bound_refresh(const struct bound *bound, const struct route *route,
+                  char error[static BIND_ERROR_BYTES]);
 
 /* Closes, and removes its file. */
 void bound_close(struct bound *bound);

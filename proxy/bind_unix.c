@@ -5,8 +5,6 @@
  */
 #include "proxy/bind_unix.h"
 
-#include "proxy/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -168,14 +166,16 @@ void bound_remove_file(struct bound *bound)
         unlink(bound->path);
 }
 
-void bound_refresh_file(const struct bound *bound, const struct route *route)
+int bound_refresh_file(const struct bound *bound, const struct route *route,
+                       char error[static BIND_ERROR_BYTES])
 {
     bool has_owner = route->owner_uid != (uid_t)-1 || route->owner_gid != (gid_t)-1;
 
     if (has_owner && chown(bound->path, route->owner_uid, route->owner_gid) < 0)
-        log_line("route %s: the owner of %s cannot be set: %s", route->name, bound->path,
-                 strerror(errno));
+        return fail(error, errno, "unix:%s: its owner cannot be set: %s", bound->path,
+                    strerror(errno));
     if (route->mode >= 0 && chmod(bound->path, (mode_t)route->mode) < 0)
-        log_line("route %s: the mode of %s cannot be set: %s", route->name, bound->path,
-                 strerror(errno));
+        return fail(error, errno, "unix:%s: its mode cannot be set: %s", bound->path,
+                    strerror(errno));
+    return 0;
 }

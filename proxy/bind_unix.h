@@ -11,5 +11,7 @@ int bind_unix(const struct route *route, const struct endpoint *endpoint, struct
 /* Removes the file that bind_unix() made, unless another stands there now. */
 void bound_remove_file(struct bound *bound);
 
-/* Its mode and owner, where the route names them. */
-void bound_refresh_file(const struct bound *bound, const struct route *route);
+/* Its mode and owner, where the route names them. 0; or negative errno, and a sentence in `error`.
+ */
+int bound_refresh_file(const struct bound *bound, const struct route *route,
+                       char error[static BIND_ERROR_BYTES]);

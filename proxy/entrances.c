@@ -212,13 +212,16 @@ static int give_fresh(const struct update *update, struct workers *workers)
 /* Nothing of it may fail. */
 static void update_finish(struct update *update, struct entrances *old, struct workers *workers)
 {
+    char error[BIND_ERROR_BYTES];
+
     for (size_t i = 0; i < update->next.count; i++) {
         struct entrance *entrance = &update->next.at[i];
         struct entrance *from = update->from[i];
         if (!from)
             continue;
         workers_replace(workers, from->opening, entrance->opening);
-        bound_refresh(&entrance->bound, entrance->opening->route);
+        if (bound_refresh(&entrance->bound, entrance->opening->route, error) < 0)
+            log_line("vsluice: route %s: %s", entrance->opening->route->name, error);
         opening_unref(from->opening);
     }
     for (size_t i = 0; i < old->count; i++) {
