@@ -111,6 +111,10 @@ struct route {
     uint64_t wait_ns;            /* for a guest that cannot be reached yet; 0, the default: not */
     unsigned wait_phases;        /* enum guest_phase, of those to wait for; default all */
     unsigned wait_max;           /* sessions that wait at once; default 1000 */
+    uint32_t sessions_max;       /* open at once; 0, the default: any number */
+    uint32_t rate_max;           /* sessions that begin in a second; 0, the default: any number */
+    uint64_t session_time_ns;    /* that one lasts at most; 0, the default: for ever */
+    uint64_t half_close_ns;      /* without a byte, half-closed; 0, the default: for ever */
     uint64_t idle_timeout_ns;    /* without a byte; 0, the default: for ever */
     uint64_t guest_probe_ns;     /* vsock: idle time before a probe; 0: off; default 60 s */
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */

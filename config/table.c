@@ -81,6 +81,14 @@ static void options_format(const struct route *route, const struct route_listen 
         duration_add(cell, "wait-for-guest", route->wait_ns, "0");
     if (route->wait_ns && route->wait_max != DEFAULT_WAIT_MAX)
         cell_add(cell, "wait-max=%u", route->wait_max);
+    if (route->sessions_max)
+        cell_add(cell, "max-sessions=%" PRIu32, route->sessions_max);
+    if (route->rate_max)
+        cell_add(cell, "max-rate=%" PRIu32, route->rate_max);
+    if (route->session_time_ns)
+        duration_add(cell, "max-session-time", route->session_time_ns, "off");
+    if (route->half_close_ns)
+        duration_add(cell, "half-close-timeout", route->half_close_ns, "off");
     if (route->idle_timeout_ns)
         duration_add(cell, "idle-timeout", route->idle_timeout_ns, "off");
     if (route->guest_probe_ns != DEFAULT_GUEST_PROBE_NS)

@@ -38,6 +38,10 @@
     X(CONNECT_SILENT,     "connect-silent",     false, "the initiator did not say CONNECT PORT within connect-timeout") \
     X(CONNECT_GARBAGE,    "connect-garbage",    false, "the initiator said something other than CONNECT PORT") \
     X(PORT_DENIED,        "port-denied",        false, "the initiator named a port that is not among 'ports'") \
+    X(ROUTE_FULL,         "route-full",         false, "the route has as many sessions as its max-sessions") \
+    X(RATE_EXCEEDED,      "rate-exceeded",      false, "more sessions began within a second than the route's max-rate") \
+    X(SESSION_TIME,       "session-time",       false, "the session lasted for max-session-time") \
+    X(HALF_CLOSE_TIMEOUT, "half-close-timeout", false, "one side had ended, and no byte was relayed for half-close-timeout") \
     X(IDLE_TIMEOUT,       "idle-timeout",       false, "no byte was relayed for idle-timeout") \
     X(NO_DESCRIPTORS,     "no-descriptors",     false, "out of file descriptors: raise LimitNOFILE or lower max-sessions") \
     X(NO_MEMORY,          "no-memory",          false, "out of memory or buffers") \

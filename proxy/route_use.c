@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_S UINT64_C(1000000000)
+
 const double route_use_seconds[ROUTE_USE_TIMES] = {0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000};
 
 void route_uses_init(struct route_uses *uses)
@@ -84,6 +86,32 @@ void route_uses_visit(struct route_uses *uses,
     for (const struct route_use *use = uses->first; use; use = use->next)
         visit(argument, use);
     pthread_mutex_unlock(&uses->mutex);
+}
+
+/* At an even pace each would begin so long behind the one before; as many as a second allows may
+ * come at once. */
+static bool keeps_pace(struct route_use *use, uint32_t rate_max, uint64_t now_ns)
+{
+    uint64_t pace_ns = NS_PER_S / rate_max;
+    uint64_t latest_ns = atomic_load(&use->rate_ns);
+    uint64_t next_ns;
+
+    do {
+        next_ns = (latest_ns > now_ns ? latest_ns : now_ns) + pace_ns;
+        if (next_ns > now_ns + NS_PER_S)
+            return false;
+    } while (!atomic_compare_exchange_weak(&use->rate_ns, &latest_ns, next_ns));
+    return true;
+}
+
+enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32_t rate_max,
+                            uint64_t now_ns)
+{
+    unsigned before = atomic_fetch_add(&use->sessions, 1);
+
+    if (sessions_max && before >= sessions_max)
+        return REASON_ROUTE_FULL;
+    return rate_max && !keeps_pace(use, rate_max, now_ns) ? REASON_RATE_EXCEEDED : REASON_NONE;
 }
 
 void route_times_add(struct route_times *times, uint64_t ns)

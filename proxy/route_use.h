@@ -28,6 +28,7 @@ struct route_use {
     char *name;
     unsigned references; /* of route_uses.mutex */
     atomic_uint sessions;
+    atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
     atomic_uint_fast64_t ended[REASON_COUNT];
     atomic_uint_fast64_t bytes_there; /* to the targets, of sessions that have ended */
     atomic_uint_fast64_t bytes_back;
@@ -50,5 +51,10 @@ void route_use_put(struct route_use *use);
 /* Each, in the order of their names; none comes or goes meanwhile. */
 void route_uses_visit(struct route_uses *uses,
                       void (*visit)(void *argument, const struct route_use *use), void *argument);
+
+/* A session more, at `now_ns` of a monotonic clock. REASON_NONE; or the limit that it exceeds (0:
+ * none), and it is counted as one that is open all the same: who begins it ends it. */
+enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32_t rate_max,
+                            uint64_t now_ns);
 
 void route_times_add(struct route_times *times, uint64_t ns);

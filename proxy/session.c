@@ -79,10 +79,11 @@ static void side_deinit(struct side *side, bool whole)
     ring_socket_close(side->fd);
 }
 
-/* One that was never counted is ended for that reason, and others for others. */
+/* One that was never counted there is ended for these reasons, and others for others. */
 static void leave_guests(const struct session *session)
 {
-    if (session->reason == REASON_GUEST_FULL)
+    if (session->reason == REASON_GUEST_FULL || session->reason == REASON_ROUTE_FULL ||
+        session->reason == REASON_RATE_EXCEEDED)
         return;
     guest_use_leave(session->opening->source);
     guest_use_leave(session->opening->target);
@@ -572,14 +573,24 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
         session_stop(session, REASON_NO_MEMORY, -ENOMEM);
 }
 
-static bool enter_guests(const struct opening *opening)
+/* REASON_NONE, or why there is no room for another session. */
+static enum reason enter(const struct session *session)
 {
+    const struct opening *opening = session->opening;
+    const struct route *route = opening->route;
+    enum reason reason = REASON_NONE;
+
+    if (opening->use)
+        reason = route_use_enter(opening->use, route->sessions_max, route->rate_max,
+                                 ring_now_ns(session->sessions->ring));
+    if (reason != REASON_NONE)
+        return reason;
     if (!guest_use_enter(opening->source, opening->listen->guest))
-        return false;
-    if (guest_use_enter(opening->target, opening->route->guest))
-        return true;
+        return REASON_GUEST_FULL;
+    if (guest_use_enter(opening->target, route->guest))
+        return REASON_NONE;
     guest_use_leave(opening->source);
-    return false;
+    return REASON_GUEST_FULL;
 }
 
 static void begin(struct session *session)
@@ -589,8 +600,9 @@ static void begin(struct session *session)
 
     initiator->holds_half_close =
         holds_half_close(opening->listen->guest, opening->source, initiator->fd);
-    if (!enter_guests(opening)) {
-        session_stop(session, REASON_GUEST_FULL, 0);
+    enum reason full = enter(session);
+    if (full != REASON_NONE) {
+        session_stop(session, full, 0);
     } else if (session->greets) {
         session->state = SESSION_GREETING;
         greeting_start(session->greeting, session->sessions->ring, initiator->fd,
@@ -621,8 +633,6 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
         return refuse(sessions, arrival);
     }
     opening_ref(session->opening);
-    if (session->opening->use)
-        atomic_fetch_add(&session->opening->use->sessions, 1);
     session->started_ms = now_ms(session);
     session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
     session->port = arrival->opening->listen->target_port;

@@ -28,15 +28,50 @@ static void ask_peer(int fd)
     ring_socket_set(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
 }
 
+static void shorten(uint64_t *ret_ns, uint64_t time_ns)
+{
+    if (time_ns > 0 && (*ret_ns == 0 || time_ns < *ret_ns))
+        *ret_ns = time_ns;
+}
+
 /* How long it is from one look at a session of this route to the next; 0: there is none. */
 static uint64_t period_ns(const struct route *route)
 {
-    uint64_t shortest_ns = route->idle_timeout_ns;
+    uint64_t shortest_ns = 0;
     uint64_t least_ns = route->idle_timeout_ns / LOOKS_MAX;
 
-    if (route->guest_probe_ns && (!shortest_ns || route->guest_probe_ns < shortest_ns))
-        shortest_ns = route->guest_probe_ns;
+    if (route->half_close_ns > route->idle_timeout_ns)
+        least_ns = route->half_close_ns / LOOKS_MAX;
+    shorten(&shortest_ns, route->idle_timeout_ns);
+    shorten(&shortest_ns, route->half_close_ns);
+    shorten(&shortest_ns, route->session_time_ns);
+    shorten(&shortest_ns, route->guest_probe_ns);
     return shortest_ns / LOOKS_PER_TIME > least_ns ? shortest_ns / LOOKS_PER_TIME : least_ns;
+}
+
+static bool is_half_closed(const struct session *session)
+{
+    return session->lanes[0].state == LANE_ENDED || session->lanes[1].state == LANE_ENDED;
+}
+
+/* Of one that relays; REASON_NONE: it may go on. */
+static enum reason find_end(const struct session *session, uint64_t quiet_ns)
+{
+    const struct route *route = session->opening->route;
+
+    if (route->half_close_ns && is_half_closed(session) && quiet_ns >= route->half_close_ns)
+        return REASON_HALF_CLOSE_TIMEOUT;
+    if (route->idle_timeout_ns && quiet_ns >= route->idle_timeout_ns)
+        return REASON_IDLE_TIMEOUT;
+    return REASON_NONE;
+}
+
+static bool is_too_old(const struct session *session)
+{
+    uint64_t limit_ns = session->opening->route->session_time_ns;
+    uint32_t now_ms = (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
+
+    return limit_ns > 0 && (uint64_t)(now_ms - session->started_ms) * 1000000 >= limit_ns;
 }
 
 /* What drops bytes has its own end. */
@@ -69,14 +104,21 @@ static void look_at(struct session *session)
     const struct route *route = session->opening->route;
     uint64_t every = period_ns(route) / sessions->sweep_ns;
 
-    if (every == 0 || sessions->sweeps % every != 0 || !is_quiet(session))
+    if (every == 0 || sessions->sweeps % every != 0)
+        return;
+    if (is_too_old(session)) {
+        session_stop(session, REASON_SESSION_TIME, 0);
+        return;
+    }
+    if (!is_quiet(session))
         return;
     /* The first look came at any time after the last byte. */
     uint64_t unit_ns = every * sessions->sweep_ns;
     uint64_t quiet_ns = (session->idle - 1U) * unit_ns;
     uint64_t probe_ns = route->guest_probe_ns;
-    if (route->idle_timeout_ns && quiet_ns >= route->idle_timeout_ns)
-        session_stop(session, REASON_IDLE_TIMEOUT, 0);
+    enum reason end = find_end(session, quiet_ns);
+    if (end != REASON_NONE)
+        session_stop(session, end, 0);
     else if (probe_ns && quiet_ns >= probe_ns && quiet_ns % probe_ns < unit_ns)
         ask_guests(session);
 }

@@ -210,7 +210,8 @@ Test(mistakes, keys)
                "and max-sessions\n"},
         {ROUTE "foo = 1\n",
          AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
-               "target, ports, connect-timeout, wait-for-guest, wait-for, wait-max, idle-timeout, "
+               "target, ports, connect-timeout, wait-for-guest, wait-for, wait-max, max-sessions, "
+               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
                "dead-guest-probe, keepalive, backlog, mode, owner and lane\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
@@ -526,15 +527,16 @@ Test(mistakes, are_told_in_the_order_of_lines)
          "workers = x\n",
          AT(3) "there is no guest 'x'; add a section [guest x]\n" AT(
              4) "this guest has no 'address'; add one, such as 'address = "
-                "vsock:3'\n" AT(6) "'tcp:*:1' is claimed already by 'tcp:*:1' of route "
-                                   "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
-                                       7) "unknown key 'foo'; the keys of [route NAME] "
-                                          "are listen, target, ports, connect-timeout, "
-                                          "wait-for-guest, wait-for, wait-max, idle-timeout, "
-                                          "dead-guest-probe, keepalive, backlog, "
-                                          "mode, owner and lane\n" AT(
-                                              10) "'x' is no value of 'workers'; give "
-                                                  "it a number from 0 to 1024\n"},
+                "vsock:3'\n" AT(
+                    6) "'tcp:*:1' is claimed already by 'tcp:*:1' of route "
+                       "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
+                           7) "unknown key 'foo'; the keys of [route NAME] "
+                              "are listen, target, ports, connect-timeout, "
+                              "wait-for-guest, wait-for, wait-max, max-sessions, "
+                              "max-rate, max-session-time, half-close-timeout, idle-timeout, "
+                              "dead-guest-probe, keepalive, backlog, "
+                              "mode, owner and lane\n" AT(10) "'x' is no value of 'workers'; give "
+                                                              "it a number from 0 to 1024\n"},
     };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));

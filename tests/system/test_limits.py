@@ -1,5 +1,6 @@
 """How many sessions there may be, and how long one may say nothing."""
 
+import contextlib
 import select
 import socket
 import struct
@@ -47,6 +48,59 @@ class Limits(harness.TestCase):
                 sides.append(self.accept(listener))
         self.end_well(vsluice)
 
+    def refused(self, endpoint, count):
+        """Of so many that come at once, how many are reset."""
+        sockets = [sock for _ in range(count) for sock in self.knock(endpoint)]
+        refused = count - len(sockets)
+        self.sockets = []
+        for sock in sockets:
+            sock.settimeout(0.3 * SLOWNESS)
+            try:
+                sock.recv(1)
+                refused += 1
+            except TimeoutError:
+                self.sockets.append(sock)
+            except ConnectionResetError:
+                refused += 1
+        return refused
+
+    def test_max_sessions_of_a_route(self):
+        listener, endpoint = self.listener('unix')
+        vsluice = self.config('tcp:127.0.0.1:0', endpoint, in_route='max-sessions = 5',
+                              more=f'[route s]\nlisten = tcp:127.0.0.1:0\ntarget = {endpoint}\n')
+        self.assertEqual(self.refused(vsluice.routes['r'], 8), 3)
+        vsluice.wait_lines('route r session [0-9]*: ended: route-full: ', 3)
+        self.assertEqual(self.refused(vsluice.routes['s'], 1), 0)
+        sides = [self.accept(listener) for _ in range(6)]
+        sides[0].close()
+        harness.reset(sides[1])
+        wait_until(lambda: self.refused(vsluice.routes['r'], 1) == 0, 10, 'no room again')
+
+    def test_max_rate_of_a_route(self):
+        """As many as a second allows at once, then at that pace."""
+        listener, endpoint = self.listener('unix')
+        vsluice = self.config('unix:' + self.name('.sock'), endpoint, in_route='max-rate = 10')
+        started = time.monotonic()
+        for _ in range(30):
+            self.dial(vsluice.endpoint).close()
+        time.sleep(1)
+        for _ in range(30):
+            self.dial(vsluice.endpoint).close()
+        took = time.monotonic() - started
+        wait_until(lambda: self.served(listener) > 10, 5, 'none was served behind the first')
+        wait_until(lambda: len(vsluice.ended('rate-exceeded')) >= 60 - 10 * (took + 1) - 1, 10,
+                   lambda: f'{len(vsluice.ended("rate-exceeded"))} of 60 were refused in {took:.1f} s')
+        self.assertLess(len(vsluice.ended('rate-exceeded')), 45)
+
+    def served(self, listener):
+        listener.setblocking(False)
+        self.count = getattr(self, 'count', 0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                listener.accept()[0].close()
+                self.count += 1
+        return self.count
+
     def test_a_guest_never_waits_to_be_accepted(self):
         """Its VMM would: all are accepted at once, and those that are too many refused."""
         listener, endpoint = self.listener('unix')
@@ -91,10 +145,10 @@ class Limits(harness.TestCase):
 
 
 class IdleTimeout(harness.TestCase):
-    def routed(self, timeout, kind='unix'):
+    def routed(self, timeout, kind='unix', key='idle-timeout'):
         self.server, endpoint = self.listener(kind)
         return self.proxy(config='[route r]\nlisten = tcp:127.0.0.1:0\n'
-                                 f'target = {endpoint}\nidle-timeout = {timeout}\n')
+                                 f'target = {endpoint}\n{key} = {timeout}\n')
 
     def session(self, vsluice):
         return self.dial(vsluice.endpoint), self.accept(self.server)
@@ -143,6 +197,31 @@ class IdleTimeout(harness.TestCase):
         vsluice.wait_lines('ended: idle-timeout: ')
         vsluice.wait_fds(fds)
         vsluice.stop()
+
+    def test_half_closed_ones_have_a_time_of_their_own(self):
+        vsluice = self.routed('1s', key='half-close-timeout')
+        whole, half = self.session(vsluice), self.session(vsluice)
+        half[1].shutdown(socket.SHUT_WR)
+        self.assertEqual(half[0].recv(1), b'')
+        self.assertEqual(half[1].recv(1), b'')
+        vsluice.wait_lines('ended: half-close-timeout: ')
+        whole[0].sendall(b'x')
+        self.assertEqual(whole[1].recv(1), b'x')
+        self.assertEqual(len(vsluice.ended()), 1)
+
+    def test_the_longest_time(self):
+        """However much is said."""
+        vsluice = self.routed('1s', key='max-session-time')
+        initiator, side = self.session(vsluice)
+        started = time.monotonic()
+        with self.assertRaises(ConnectionError):
+            while time.monotonic() < started + 5 * SLOWNESS:
+                initiator.sendall(b'x')
+                side.recv(1)
+                time.sleep(0.01)
+        self.assertGreater(time.monotonic() - started, 0.9)
+        self.assertLess(time.monotonic() - started, 2 * SLOWNESS)
+        vsluice.wait_lines('ended: session-time: ')
 
     def test_one_that_is_blocked_is_idle_too(self):
         """A reader that takes nothing for so long."""
