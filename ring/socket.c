@@ -107,6 +107,28 @@ int ring_socket_peer_process(int fd)
     return credentials.pid > 0 ? credentials.pid : -ESRCH;
 }
 
+int ring_socket_peer_user(int fd, uid_t *ret_uid, gid_t *ret_gid)
+{
+    struct ucred credentials;
+    socklen_t length = sizeof(credentials);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
+        return -errno;
+    *ret_uid = credentials.uid;
+    *ret_gid = credentials.gid;
+    return 0;
+}
+
+int ring_socket_peer_groups(int fd, gid_t *ret, size_t *count)
+{
+    socklen_t length = (socklen_t)(*count * sizeof(*ret));
+    int error = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret, &length) < 0 ? -errno : 0;
+
+    if (error == 0 || error == -ERANGE)
+        *count = length / sizeof(*ret);
+    return error;
+}
+
 void ring_socket_close(int fd)
 {
     close(fd);

@@ -49,6 +49,13 @@ int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length
  * negative errno: not to be known. */
 int ring_socket_peer_process(int fd);
 
+/* The user and group that it ran as then (SO_PEERCRED). */
+int ring_socket_peer_user(int fd, uid_t *ret_uid, gid_t *ret_gid);
+
+/* Its supplementary groups then (SO_PEERGROUPS). *count: of how many there is room for, and how
+ * many there are. -ERANGE: that is more, and none was written. */
+int ring_socket_peer_groups(int fd, gid_t *ret, size_t *count);
+
 /* Closes; nothing may be in flight on it. */
 void ring_socket_close(int fd);
 

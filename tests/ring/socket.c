@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -235,6 +237,33 @@ Test(socket, peer_is_the_other_address)
     cr_assert_eq(length, 77);
     close(fd);
     close(listener);
+}
+
+Test(socket, peer_of_a_unix_socket_is_a_user_with_groups)
+{
+    gid_t groups[NGROUPS_MAX];
+    gid_t found[NGROUPS_MAX];
+    size_t count = NGROUPS_MAX;
+    uid_t uid = 4711;
+    gid_t gid = 4711;
+
+    if (getuid() == 0)
+        cr_assert_eq(setgroups(3, (gid_t[]){4712, 4713, 4714}), 0);
+    int own = getgroups(NGROUPS_MAX, groups);
+    sockets_pair(SOCKETS_UNIX, pair);
+    cr_assert_eq(ring_socket_peer_user(pair[0], &uid, &gid), 0);
+    cr_expect_eq(uid, geteuid());
+    cr_expect_eq(gid, getegid());
+    cr_assert_eq(ring_socket_peer_groups(pair[0], found, &count), 0);
+    cr_assert_eq(count, (size_t)own);
+    cr_expect_eq(memcmp(found, groups, count * sizeof(*found)), 0);
+    if (count > 0) {
+        count--;
+        cr_expect_eq(ring_socket_peer_groups(pair[0], found, &count), -ERANGE);
+        cr_expect_eq(count, (size_t)own);
+    }
+    close(pair[0]);
+    close(pair[1]);
 }
 
 Test(socket, close_ends_and_reset_breaks)
