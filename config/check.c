@@ -553,6 +553,7 @@ void draft_check(struct draft *draft)
         if (section->kind == SECTION_ROUTE)
             route_check(draft, section);
     }
+    size_t written = draft->section_count;
     templates_expand(draft);
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct section *section = &draft->sections[i];
@@ -561,6 +562,8 @@ void draft_check(struct draft *draft)
         struct route *route = &config->routes[section->index];
         if (!route_is_template(route))
             draft_route_resolve(draft, section, route);
+        if (i < written)
+            access_check(draft, section, route);
     }
     collisions_check(draft);
     templates_set_aside(draft);

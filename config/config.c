@@ -169,6 +169,8 @@ void config_free(struct config *config)
         free(config->routes[i].name);
         free(config->routes[i].listens);
         free(config->routes[i].ports);
+        free(config->routes[i].allow.rules);
+        free(config->routes[i].deny.rules);
     }
     for (size_t i = 0; i < config->file_count; i++)
         free(config->files[i]);

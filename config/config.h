@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "config/access.h"
 #include "config/endpoint.h"
 #include "config/problem.h"
 
@@ -106,6 +107,9 @@ struct route {
 
     struct port_range *ports; /* that an initiator may name; none: any */
     size_t port_range_count;
+
+    struct access_list allow; /* who may connect; none: everybody */
+    struct access_list deny;  /* but not these */
 
     uint64_t connect_timeout_ns; /* own, else of [global], else 5 s */
     uint64_t wait_ns;            /* for a guest that cannot be reached yet; 0, the default: not */

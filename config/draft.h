@@ -98,6 +98,10 @@ bool draft_guest_of_each(struct draft *draft, const struct guest *each, const ch
 /* Is it one for each guest? */
 bool route_is_template(const struct route *route);
 
+/* Is each word of `allow` and `deny` for a listener that the route has? */
+void access_check(const struct draft *draft, const struct section *section,
+                  const struct route *route);
+
 /* Finds the guests that its endpoints name. The key lines of the section are its places. */
 void draft_route_resolve(const struct draft *draft, const struct section *section,
                          struct route *route);

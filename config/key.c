@@ -11,6 +11,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define ACCESS_FORM "who may connect or not, such as '10.0.0.0/8 ::1', 'uid:USER' or 'cid:CID'"
+
 static const struct key keys[KEY_COUNT] = {
     [KEY_WORKERS] = {"workers", SECTION_GLOBAL, KEY_SINGLE, workers_set, "a number from 0 to 1024"},
     [KEY_SESSIONS_MAX] = {"max-sessions", SECTION_GLOBAL, KEY_SINGLE, sessions_max_set,
@@ -38,6 +40,8 @@ static const struct key keys[KEY_COUNT] = {
                     "an endpoint, such as 'vsock:3:80'"},
     [KEY_PORTS] = {"ports", SECTION_ROUTE, KEY_LIST, ports_set,
                    "ports and ranges of ports, such as '22 80 8000-8080'"},
+    [KEY_ALLOW] = {"allow", SECTION_ROUTE, KEY_LIST, allow_set, ACCESS_FORM},
+    [KEY_DENY] = {"deny", SECTION_ROUTE, KEY_LIST, deny_set, ACCESS_FORM},
     [KEY_CONNECT_TIMEOUT] = {"connect-timeout", SECTION_ROUTE, KEY_SINGLE, connect_timeout_set,
                              "a duration above 0, such as 5s, 500ms or 2m"},
     [KEY_WAIT_FOR_GUEST] = {"wait-for-guest", SECTION_ROUTE, KEY_SINGLE, wait_for_guest_set,

@@ -18,6 +18,8 @@ enum key_id {
     KEY_LISTEN,
     KEY_TARGET,
     KEY_PORTS,
+    KEY_ALLOW,
+    KEY_DENY,
     KEY_CONNECT_TIMEOUT,
     KEY_WAIT_FOR_GUEST,
     KEY_WAIT_FOR,

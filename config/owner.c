@@ -70,7 +70,8 @@ static int id_parse(const char *text, size_t length, const char *what, database_
     char name[NAME_BYTES];
 
     if (length >= sizeof(name)) {
-        snprintf(error, OWNER_ERROR_BYTES, "the %s of 'owner' is too long for a name", what);
+        snprintf(error, OWNER_ERROR_BYTES, "'%.20s...' is too long for the name of a %s", text,
+                 what);
         return -EINVAL;
     }
     snprintf(name, sizeof(name), "%.*s", (int)length, text);
@@ -116,4 +117,14 @@ int owner_parse(const char *text, uid_t *ret_uid, gid_t *ret_gid,
     *ret_uid = uid;
     *ret_gid = gid;
     return 0;
+}
+
+int owner_user_parse(const char *text, uid_t *ret, char error[static OWNER_ERROR_BYTES])
+{
+    return id_parse(text, strlen(text), "user", user_lookup, ret, error);
+}
+
+int owner_group_parse(const char *text, gid_t *ret, char error[static OWNER_ERROR_BYTES])
+{
+    return id_parse(text, strlen(text), "group", group_lookup, ret, error);
 }

@@ -1,4 +1,5 @@
-/* The owner of a file as chown(1) takes it: USER, USER:GROUP, :GROUP, by name or number. */
+/* The owner of a file as chown(1) takes it: USER, USER:GROUP, :GROUP, by name or number;
+ * and each alone. */
 #pragma once
 
 #include <sys/types.h>
@@ -9,3 +10,7 @@
  * of that form, or no such user or group; -ENOMEM. */
 int owner_parse(const char *text, uid_t *ret_uid, gid_t *ret_gid,
                 char error[static OWNER_ERROR_BYTES]);
+
+/* One user or group. Returns and errors as above. */
+int owner_user_parse(const char *text, uid_t *ret, char error[static OWNER_ERROR_BYTES]);
+int owner_group_parse(const char *text, gid_t *ret, char error[static OWNER_ERROR_BYTES]);

@@ -12,7 +12,10 @@
 #include <string.h>
 
 #define COLUMN_COUNT 4
-#define CELL_BYTES   ENDPOINT_PAIR_TEXT_BYTES
+#define CELL_BYTES   (3 * ENDPOINT_PAIR_TEXT_BYTES)
+
+/* So many words of a list are shown. */
+#define ACCESS_SHOWN 10
 
 struct row {
     char cells[COLUMN_COUNT][CELL_BYTES];
@@ -70,10 +73,28 @@ static void ports_add(char *cell, const struct route *route)
     }
 }
 
+/* "allow=10.0.0.0/8,uid:0" */
+static void access_add(char *cell, const char *key, const struct access_list *list)
+{
+    char text[ACCESS_TEXT_BYTES];
+
+    for (size_t i = 0; i < list->count && i <= ACCESS_SHOWN; i++) {
+        if (i == 0)
+            cell_add(cell, "%s=", key);
+        size_t length = strlen(cell);
+        access_format(&list->rules[i], text);
+        if (i == ACCESS_SHOWN)
+            snprintf(text, sizeof(text), "(%zu more)", list->count - i);
+        snprintf(cell + length, CELL_BYTES - length, "%s%s", i ? "," : "", text);
+    }
+}
+
 /* What differs from the defaults. */
 static void options_format(const struct route *route, const struct route_listen *listen, char *cell)
 {
     cell[0] = '\0';
+    access_add(cell, "allow", &route->allow);
+    access_add(cell, "deny", &route->deny);
     ports_add(cell, route);
     if (route->connect_timeout_ns != DEFAULT_CONNECT_TIMEOUT_NS)
         duration_add(cell, "connect-timeout", route->connect_timeout_ns, "0");

@@ -40,7 +40,10 @@ static struct route *route_copy(struct draft *draft, const struct route *from, c
     route->name = own_name;
     route->listens = array_copy(from->listens, from->listen_count, sizeof(*from->listens));
     route->ports = array_copy(from->ports, from->port_range_count, sizeof(*from->ports));
-    if (!route->listens || !route->ports) {
+    route->allow.rules =
+        array_copy(from->allow.rules, from->allow.count, sizeof(*from->allow.rules));
+    route->deny.rules = array_copy(from->deny.rules, from->deny.count, sizeof(*from->deny.rules));
+    if (!route->listens || !route->ports || !route->allow.rules || !route->deny.rules) {
         route->listen_count = 0;
         draft->exhausted = true;
         return NULL;

@@ -360,6 +360,53 @@ void ports_set(struct draft *draft, const char *value)
     }
 }
 
+static void access_add(struct draft *draft, struct access_list *list, const char *word)
+{
+    char error[ACCESS_ERROR_BYTES];
+    struct access_rule rule;
+    int r = access_parse(word, &rule, error);
+
+    if (r == -EINVAL) {
+        PROBLEM(draft, "%s", error);
+        return;
+    }
+    struct access_rule *rules = r < 0 ? NULL : array_grow(list->rules, list->count, sizeof(*rules));
+    if (!rules) {
+        draft->exhausted = true;
+        return;
+    }
+    rule.line = draft->place.line;
+    list->rules = rules;
+    rules[list->count++] = rule;
+}
+
+static void access_set(struct draft *draft, struct access_list *list, const char *value)
+{
+    static const char between[] = ", \t";
+    const char *rest = value + strspn(value, between);
+
+    if (!*rest)
+        value_refuse(draft, value);
+    while (*rest) {
+        char word[256];
+        size_t length = strcspn(rest, between);
+        snprintf(word, sizeof(word), "%.*s", (int)length, rest);
+        access_add(draft, list, word);
+        rest += length;
+        rest += strspn(rest, between);
+    }
+}
+
+void allow_set(struct draft *draft, const char *value)
+{
+    access_set(draft, &draft_route(draft)->allow, value);
+}
+
+void deny_set(struct draft *draft, const char *value)
+{
+    access_set(draft, &draft_route(draft)->deny, value);
+}
+
 void connect_timeout_set(struct draft *draft, const char *value)
 {
     duration_read(draft, value, 1, UINT64_MAX, &draft_route(draft)->connect_timeout_ns);

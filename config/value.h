@@ -30,6 +30,8 @@ void guest_sessions_max_set(struct draft *draft, const char *value);
 void listen_set(struct draft *draft, const char *value);
 void target_set(struct draft *draft, const char *value);
 void ports_set(struct draft *draft, const char *value);
+void allow_set(struct draft *draft, const char *value);
+void deny_set(struct draft *draft, const char *value);
 void connect_timeout_set(struct draft *draft, const char *value);
 void wait_for_guest_set(struct draft *draft, const char *value);
 void wait_for_set(struct draft *draft, const char *value);

@@ -208,11 +208,11 @@ Test(mistakes, keys)
         {GUEST "foo = 1\n",
          AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, machine, vmm, half-close "
                "and max-sessions\n"},
-        {ROUTE "foo = 1\n",
-         AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
-               "target, ports, connect-timeout, wait-for-guest, wait-for, wait-max, max-sessions, "
-               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
-               "dead-guest-probe, keepalive, backlog, mode, owner and lane\n"},
+        {ROUTE "foo = 1\n", AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
+                                  "target, ports, allow, deny, connect-timeout, wait-for-guest, "
+                                  "wait-for, wait-max, max-sessions, "
+                                  "max-rate, max-session-time, half-close-timeout, idle-timeout, "
+                                  "dead-guest-probe, keepalive, backlog, mode, owner and lane\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -531,7 +531,7 @@ Test(mistakes, are_told_in_the_order_of_lines)
                     6) "'tcp:*:1' is claimed already by 'tcp:*:1' of route "
                        "'a' at " SCRATCH_FILE ":2; choose another address\n" AT(
                            7) "unknown key 'foo'; the keys of [route NAME] "
-                              "are listen, target, ports, connect-timeout, "
+                              "are listen, target, ports, allow, deny, connect-timeout, "
                               "wait-for-guest, wait-for, wait-max, max-sessions, "
                               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
                               "dead-guest-probe, keepalive, backlog, "

@@ -58,7 +58,7 @@ Test(owner, says_what_is_wrong)
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
          "x"
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-         "the user of 'owner' is too long for a name"},
+         "'xxxxxxxxxxxxxxxxxxxx...' is too long for the name of a user"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -59,13 +59,16 @@ static const char right_text[] =
     "[route a]\nlisten = unix:/run/{name}/a unix:/run/{name}/b unix:/run/{name}/c\n"
     "target = guest:{name}:80\nlisten = guest:{name}:5000\n"
     "[route b]\nlisten = mux:/b\ntarget = guest:web:*\nports = 1 2 3 4 5-9\n"
-    "[route c]\nlisten = unix:/run/{name}/d unix:/run/{name}/e\ntarget = tcp:db:5432\n";
+    "allow = uid:0 uid:1 gid:2 gid:3 uid:4\ndeny = uid:5\n"
+    "[route c]\nlisten = unix:/run/{name}/d unix:/run/{name}/e\ntarget = tcp:db:5432\nallow = "
+    "uid:0\ndeny = gid:1 gid:2\n";
 
 /* The same where the names are wrong in every place. */
 static const char wrong_text[] =
     "[guest {name}]\naddress = vsock-mux:/run/vms/{name}/v\n[guest g]\n"
     "[route a]\nlisten = unix:/run/{name}/a mux:x\ntarget = guest:nobody:*\nports = x\n"
-    "[route a]\nlisten = guest:nobody:1-9 tcp:*:1-9 tcp:*:1\ntarget = vsock:3:1-2\n";
+    "[route a]\nlisten = guest:nobody:1-9 tcp:*:1-9 tcp:*:1\ntarget = vsock:3:1-2\n"
+    "allow = nobody uid:0\ndeny = 10.0.0.1/8\n";
 
 static const char *const routes[] = {
     "tcp:127.0.0.1:1-9=vsock:3:1-9",
