@@ -1,12 +1,13 @@
 /* Accepting. */
 #include "proxy/listener.h"
 
+#include "proxy/admission.h"
 #include "proxy/log.h"
 #include "proxy/tcp_options.h"
+#include "proxy/turned_away.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 
-#include <linux/vm_sockets.h>
 #include <string.h>
 
 static void accepted(struct ring_op *op, int result, unsigned flags);
@@ -61,28 +62,36 @@ static void pause_accepting(struct listener *listener, int error)
                    ring_now_ns(ring_of(listener)) + LISTENER_PAUSE_NS, pause_over);
 }
 
-static bool is_welcome(const struct listener *listener, int fd)
+static void tell_turned_away(struct ring_timer *timer)
 {
-    struct sockaddr_storage peer;
-    socklen_t length;
-    uint32_t peer_cid = listener->opening->listen->peer_cid;
+    struct listener *listener = (void *)((char *)timer - offsetof(struct listener, telling));
+    uint64_t next_ns = turned_away_tell(ring_now_ns(ring_of(listener)));
 
-    if (peer_cid == VSOCK_CID_ANY)
-        return true;
-    return ring_socket_peer(fd, &peer, &length) == 0 && peer.ss_family == AF_VSOCK &&
-           ((struct sockaddr_vm *)&peer)->svm_cid == peer_cid;
+    if (next_ns)
+        ring_timer_arm(ring_of(listener), timer, next_ns, tell_turned_away);
+}
+
+static void turn_away(struct listener *listener, int fd, const char *from)
+{
+    const char *route = listener->opening->route->name;
+    uint64_t now_ns = ring_now_ns(ring_of(listener));
+    uint64_t next_ns = *from ? turned_away_note(route, from, now_ns) : 0;
+
+    if (next_ns && !ring_timer_armed(&listener->telling))
+        ring_timer_arm(ring_of(listener), &listener->telling, next_ns, tell_turned_away);
+    ring_socket_reset(fd);
 }
 
 static void welcome(struct listener *listener, int fd)
 {
+    char from[ADMISSION_TEXT_BYTES];
+
     if (listener->stopping) {
         ring_socket_reset(fd);
         return;
     }
-    if (!is_welcome(listener, fd)) {
-        log_line("route %s: a connection from another CID than %u was refused",
-                 listener->opening->route->name, listener->opening->listen->peer_cid);
-        ring_socket_reset(fd);
+    if (!admission_grants(listener->opening, listener->bound.transport, fd, from)) {
+        turn_away(listener, fd, from);
         return;
     }
     if (listener->bound.inherited && listener->bound.transport == TRANSPORT_TCP)
@@ -140,6 +149,9 @@ bool listener_stop(struct listener *listener)
 {
     listener->stopping = true;
     ring_timer_disarm(ring_of(listener), &listener->pause);
+    if (ring_timer_armed(&listener->telling))
+        turned_away_forget(listener->opening->route->name);
+    ring_timer_disarm(ring_of(listener), &listener->telling);
     cancel(listener);
     if (listener->accept.in_flight || listener->cancel.in_flight)
         return false;

@@ -17,7 +17,7 @@
 
 #define LISTENER_PAUSE_NS UINT64_C(100000000)
 
-/* A connection that is welcome; its descriptor is the owner's from here on. */
+/* A connection that the route admits; its descriptor is the owner's from here on. */
 typedef void listener_accepted(void *owner, const struct arrival *arrival);
 
 /* How many more connections may be accepted. */
@@ -46,6 +46,7 @@ struct listener {
     struct ring_op accept;
     struct ring_op cancel;
     struct ring_timer pause;
+    struct ring_timer telling; /* of those that were turned away */
 };
 
 /* The listener stays at its address until it is stopped. It does not accept yet. */
