@@ -44,6 +44,12 @@ static void print_sessions(FILE *stream, const struct route_use *use)
     fprintf(stream, "} %u\n", atomic_load(&use->sessions));
 }
 
+static void print_turned_away(FILE *stream, const struct route_use *use)
+{
+    print_series(stream, "vsluice_connections_refused_total", use);
+    fprintf(stream, "} %" PRIu64 "\n", (uint64_t)atomic_load(&use->turned_away));
+}
+
 static void print_ended(FILE *stream, const struct route_use *use)
 {
     for (unsigned i = REASON_DONE; i < REASON_COUNT; i++) {
@@ -99,6 +105,8 @@ static void print_lasting(FILE *stream, const struct route_use *use)
 
 static const struct family families[] = {
     {"vsluice_sessions", "gauge", "Sessions that are open.", print_sessions},
+    {"vsluice_connections_refused", "counter", "Connections that 'allow' and 'deny' refused.",
+     print_turned_away},
     {"vsluice_sessions_ended", "counter", "Sessions that have ended, by reason.", print_ended},
     {"vsluice_relayed_bytes", "counter",
      "Bytes relayed by sessions that have ended, there (to the target) and back.", print_bytes},

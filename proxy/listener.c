@@ -74,9 +74,12 @@ static void tell_turned_away(struct ring_timer *timer)
 static void turn_away(struct listener *listener, int fd, const char *from)
 {
     const char *route = listener->opening->route->name;
+    struct route_use *use = listener->opening->use;
     uint64_t now_ns = ring_now_ns(ring_of(listener));
     uint64_t next_ns = *from ? turned_away_note(route, from, now_ns) : 0;
 
+    if (use && *from)
+        atomic_fetch_add(&use->turned_away, 1);
     if (next_ns && !ring_timer_armed(&listener->telling))
         ring_timer_arm(ring_of(listener), &listener->telling, next_ns, tell_turned_away);
     ring_socket_reset(fd);

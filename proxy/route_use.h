@@ -29,6 +29,7 @@ struct route_use {
     unsigned references; /* of route_uses.mutex */
     atomic_uint sessions;
     atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
+    atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
     atomic_uint_fast64_t ended[REASON_COUNT];
     atomic_uint_fast64_t bytes_there; /* to the targets, of sessions that have ended */
     atomic_uint_fast64_t bytes_back;

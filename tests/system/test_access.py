@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(ConnectionResetE
 class AccessCase(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.conf = pathlib.Path(self.name('.conf'))
+        self.conf, self.admin = pathlib.Path(self.name('.conf')), self.name('.admin')
         self.service, self.target = self.listener('tcp')
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -42,7 +43,8 @@ class AccessCase(harness.TestCase):
                     side.sendall(b'served')
 
     def write(self, listen, options, target=None):
-        self.conf.write_text(f'[route r]\nlisten = {listen}\ntarget = {target or self.target}\n{options}\n')
+        self.conf.write_text(f'[global]\nadmin-socket = {self.admin}\n'
+                             f'[route r]\nlisten = {listen}\ntarget = {target or self.target}\n{options}\n')
 
     def route(self, listen, options, target=None):
         self.write(listen, options, target)
@@ -60,6 +62,11 @@ class AccessCase(harness.TestCase):
     def refused(self, vsluice):
         """How many were told of."""
         return sum(int(match[1]) for match in vsluice.matches(REFUSED))
+
+    def counted(self):
+        with self.dial(f'unix:{self.admin}') as sock:
+            sock.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+            return int(re.search(rb'vsluice_connections_refused_total{route="r"} (\d+)', read_all(sock))[1])
 
     def latest(self, vsluice):
         return vsluice.matches(REFUSED)[-1][2]
@@ -185,6 +192,7 @@ class Access(AccessCase):
                 self.assertFalse(self.served(where))
                 count += 1
         wait_until(lambda: self.refused(vsluice) == count, 10, lambda: f'{count}: {vsluice.text}')
+        self.assertEqual(self.counted(), count)
         took = time.monotonic() - started
         lines = len(vsluice.matches(REFUSED))
         self.assertTrue(2 <= lines <= took + 1, f'{lines} lines in {took} s')
