@@ -97,6 +97,15 @@ int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length
     return 0;
 }
 
+int ring_socket_local(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
+{
+    socklen_t length = sizeof(*ret);
+    if (getsockname(fd, (struct sockaddr *)ret, &length) < 0)
+        return -errno;
+    *ret_length = length;
+    return 0;
+}
+
 int ring_socket_peer_process(int fd)
 {
     struct ucred credentials;

@@ -45,6 +45,9 @@ ssize_t ring_socket_send_pieces_now(int fd, const void *bytes, size_t length, si
 /* getpeername(2). */
 int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length);
 
+/* getsockname(2). */
+int ring_socket_local(int fd, struct sockaddr_storage *ret, socklen_t *ret_length);
+
 /* The process at the other end of a Unix socket (SO_PEERCRED): that connected, or listened. A
  * negative errno: not to be known. */
 int ring_socket_peer_process(int fd);

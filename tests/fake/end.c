@@ -2,6 +2,8 @@
 #include "tests/fake/end.h"
 
 #include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -341,6 +343,27 @@ void ends_free(struct fake *fake)
     }
 }
 
+/* 203.0.113.7:40000 came to 203.0.113.1:80; CID 5, port 1025 to CID 2, port 80. A Unix initiator
+ * has no name. */
+static void name_accepted(struct descriptor *descriptor)
+{
+    struct sockaddr_in peer = {AF_INET, htons(40000), {htonl(0xcb007107)}, {0}};
+    struct sockaddr_in local = {AF_INET, htons(80), {htonl(0xcb007101)}, {0}};
+    struct sockaddr_vm peer_vm = {.svm_family = AF_VSOCK, .svm_cid = 5, .svm_port = 1025};
+    struct sockaddr_vm local_vm = {.svm_family = AF_VSOCK, .svm_cid = 2, .svm_port = 80};
+    bool vsock = descriptor->kind == FAKE_VSOCK;
+
+    if (descriptor->kind == FAKE_UNIX) {
+        descriptor->peer.ss_family = descriptor->local.ss_family = AF_UNIX;
+        descriptor->peer_length = descriptor->local_length = sizeof(sa_family_t);
+        return;
+    }
+    descriptor->peer_length = vsock ? sizeof(peer_vm) : sizeof(peer);
+    descriptor->local_length = descriptor->peer_length;
+    memcpy(&descriptor->peer, vsock ? (void *)&peer_vm : &peer, descriptor->peer_length);
+    memcpy(&descriptor->local, vsock ? (void *)&local_vm : &local, descriptor->local_length);
+}
+
 struct fake_end *fake_accepted(struct fake *fake, enum fake_kind kind,
                                const struct fake_script *script, int *ret_fd, int *ret_fd_write)
 {
@@ -348,6 +371,7 @@ struct fake_end *fake_accepted(struct fake *fake, enum fake_kind kind,
 
     net_pair(fake, kind, script->room_from, script->room_to, pair);
     struct descriptor *descriptor = descriptor_new(fake, pair[0], kind);
+    name_accepted(descriptor);
     descriptor->closes_by_reset = true; /* as the listener that it inherits from */
     *ret_fd = *ret_fd_write = descriptor->fd;
     if (kind == FAKE_FILE) {

@@ -22,6 +22,8 @@ struct descriptor {
     enum fake_kind kind;
     struct sockaddr_storage peer;
     socklen_t peer_length;
+    struct sockaddr_storage local;
+    socklen_t local_length;
     size_t peeked;               /* bytes that the proxy has seen there and not read yet */
     uint64_t connect_timeout_ns; /* vsock */
     uint64_t buffer_bytes;       /* vsock */

@@ -229,6 +229,16 @@ int ring_socket_peer(int fd, struct sockaddr_storage *ret, socklen_t *ret_length
     return 0;
 }
 
+int ring_socket_local(int fd, struct sockaddr_storage *ret, socklen_t *ret_length)
+{
+    struct descriptor *descriptor = connected(fd, "getsockname");
+    if (descriptor->kind == FAKE_FILE)
+        return -ENOTSOCK;
+    *ret = descriptor->local;
+    *ret_length = descriptor->local_length;
+    return 0;
+}
+
 int ring_socket_peer_process(int fd)
 {
     connected(fd, "peer_process");

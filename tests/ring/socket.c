@@ -266,6 +266,26 @@ Test(socket, peer_of_a_unix_socket_is_a_user_with_groups)
     close(pair[1]);
 }
 
+Test(socket, local_is_its_own_address)
+{
+    struct sockaddr_storage local;
+    struct sockets_address address;
+    socklen_t length = 0;
+
+    int listener = sockets_listen(SOCKETS_TCP, 1, &address);
+    int fd = sockets_connect(&address);
+    cr_assert_eq(ring_socket_local(listener, &local, &length), 0);
+    cr_assert_eq(length, address.length);
+    cr_assert_eq(((struct sockaddr_in *)&local)->sin_port, address.tcp.sin_port);
+    cr_assert_eq(ring_socket_local(fd, &local, &length), 0);
+    cr_assert_neq(((struct sockaddr_in *)&local)->sin_port, address.tcp.sin_port);
+    close(fd);
+    close(listener);
+    length = 77;
+    cr_assert_eq(ring_socket_local(-1, &local, &length), -EBADF);
+    cr_assert_eq(length, 77);
+}
+
 Test(socket, close_ends_and_reset_breaks)
 {
     char byte;
