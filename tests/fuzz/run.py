@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 RUNS = 10_000_000
+BYTES_MAX = {"proxy-header": 600}  # of an input; else 128
 
 
 def main():
@@ -22,9 +23,9 @@ def main():
         found = pathlib.Path(folder, "corpus")
         found.mkdir()
         command = [
-            fuzzer, f"-runs={RUNS}", f"-max_total_time={seconds}", "-max_len=128", "-timeout=120",
-            f"-dict={here / name}.dict", f"-artifact_prefix={fuzzer.parent / name}-", "-print_final_stats=1",
-            "-verbosity=1", found, here / f"corpus-{name}",
+            fuzzer, f"-runs={RUNS}", f"-max_total_time={seconds}", f"-max_len={BYTES_MAX.get(name, 128)}",
+            "-timeout=120", f"-dict={here / name}.dict", f"-artifact_prefix={fuzzer.parent / name}-",
+            "-print_final_stats=1", "-verbosity=1", found, here / f"corpus-{name}",
         ]
         environment = {**os.environ, "TMPDIR": folder, "ASAN_OPTIONS": "quarantine_size_mb=16"}
         return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode
