@@ -74,6 +74,16 @@ enum route_lane {
 /* As written in a configuration. */
 extern const char *const route_lane_names[ROUTE_LANE_COUNT];
 
+/* Which PROXY header the target is told (proxy/proxy_header.h). */
+enum route_send_proxy {
+    ROUTE_SEND_PROXY_NO,
+    ROUTE_SEND_PROXY_V1,
+    ROUTE_SEND_PROXY_V2,
+    ROUTE_SEND_PROXY_COUNT,
+};
+
+extern const char *const route_send_proxy_names[ROUTE_SEND_PROXY_COUNT];
+
 struct route_listen {
     struct endpoint written;
     /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
@@ -124,6 +134,9 @@ struct route {
     uint64_t keepalive_ns;       /* TCP: idle time before the first probe; 0: off; default 60 s */
     int backlog;                 /* default 4096 */
     enum route_lane lane;        /* default auto */
+
+    bool accept_proxy; /* initiators tell a PROXY header first; default no */
+    enum route_send_proxy send_proxy;
 
     /* of the file of a unix or vsock-mux listener */
     int mode;        /* -1: as the umask says */

@@ -69,6 +69,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_OWNER] = {"owner", SECTION_ROUTE, KEY_SINGLE, owner_set,
                    "'USER', 'USER:GROUP' or ':GROUP', by name or number"},
     [KEY_LANE] = {"lane", SECTION_ROUTE, KEY_SINGLE, lane_set, "auto, small, splice or copy"},
+    [KEY_ACCEPT_PROXY] = {"accept-proxy", SECTION_ROUTE, KEY_SINGLE, accept_proxy_set, "no or yes"},
+    [KEY_SEND_PROXY] = {"send-proxy", SECTION_ROUTE, KEY_SINGLE, send_proxy_set, "no, v1 or v2"},
 };
 
 static const char *const section_forms[] = {

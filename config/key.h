@@ -35,6 +35,8 @@ enum key_id {
     KEY_MODE,
     KEY_OWNER,
     KEY_LANE,
+    KEY_ACCEPT_PROXY,
+    KEY_SEND_PROXY,
     KEY_COUNT,
 };
 

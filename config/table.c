@@ -120,6 +120,10 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "backlog=%d", route->backlog);
     if (route->lane != ROUTE_LANE_AUTO)
         cell_add(cell, "lane=%s", route_lane_names[route->lane]);
+    if (route->accept_proxy)
+        cell_add(cell, "accept-proxy=yes");
+    if (route->send_proxy != ROUTE_SEND_PROXY_NO)
+        cell_add(cell, "send-proxy=%s", route_send_proxy_names[route->send_proxy]);
     if (endpoint_has_file(&listen->resolved) && route->mode >= 0)
         cell_add(cell, "mode=%04o", (unsigned)route->mode);
     if (endpoint_has_file(&listen->resolved))

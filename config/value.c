@@ -238,6 +238,29 @@ void lane_set(struct draft *draft, const char *value)
         draft_route(draft)->lane = (enum route_lane)word;
 }
 
+void accept_proxy_set(struct draft *draft, const char *value)
+{
+    static const char *const words[] = {"no", "yes"};
+    size_t word = word_read(draft, value, words, 2);
+
+    if (word < 2)
+        draft_route(draft)->accept_proxy = word == 1;
+}
+
+const char *const route_send_proxy_names[ROUTE_SEND_PROXY_COUNT] = {
+    [ROUTE_SEND_PROXY_NO] = "no",
+    [ROUTE_SEND_PROXY_V1] = "v1",
+    [ROUTE_SEND_PROXY_V2] = "v2",
+};
+
+void send_proxy_set(struct draft *draft, const char *value)
+{
+    size_t word = word_read(draft, value, route_send_proxy_names, ROUTE_SEND_PROXY_COUNT);
+
+    if (word < ROUTE_SEND_PROXY_COUNT)
+        draft_route(draft)->send_proxy = (enum route_send_proxy)word;
+}
+
 /* The length of the endpoint that `text` begins with. A blank ends it: in a path, which may hold
  * blanks, only where another endpoint follows. */
 static size_t endpoint_length(const char *text)

@@ -47,3 +47,5 @@ void backlog_set(struct draft *draft, const char *value);
 void mode_set(struct draft *draft, const char *value);
 void owner_set(struct draft *draft, const char *value);
 void lane_set(struct draft *draft, const char *value);
+void accept_proxy_set(struct draft *draft, const char *value);
+void send_proxy_set(struct draft *draft, const char *value);

@@ -208,11 +208,13 @@ Test(mistakes, keys)
         {GUEST "foo = 1\n",
          AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, machine, vmm, half-close "
                "and max-sessions\n"},
-        {ROUTE "foo = 1\n", AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
-                                  "target, ports, allow, deny, connect-timeout, wait-for-guest, "
-                                  "wait-for, wait-max, max-sessions, "
-                                  "max-rate, max-session-time, half-close-timeout, idle-timeout, "
-                                  "dead-guest-probe, keepalive, backlog, mode, owner and lane\n"},
+        {ROUTE "foo = 1\n",
+         AT(4) "unknown key 'foo'; the keys of [route NAME] are listen, "
+               "target, ports, allow, deny, connect-timeout, wait-for-guest, "
+               "wait-for, wait-max, max-sessions, "
+               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
+               "dead-guest-probe, keepalive, backlog, mode, owner, lane, accept-proxy and "
+               "send-proxy\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -535,8 +537,9 @@ Test(mistakes, are_told_in_the_order_of_lines)
                               "wait-for-guest, wait-for, wait-max, max-sessions, "
                               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
                               "dead-guest-probe, keepalive, backlog, "
-                              "mode, owner and lane\n" AT(10) "'x' is no value of 'workers'; give "
-                                                              "it a number from 0 to 1024\n"},
+                              "mode, owner, lane, accept-proxy and "
+                              "send-proxy\n" AT(10) "'x' is no value of 'workers'; give "
+                                                    "it a number from 0 to 1024\n"},
     };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));

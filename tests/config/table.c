@@ -68,6 +68,20 @@ Test(table, waiting_for_a_guest)
                  "a      tcp:*:1  vsock:3:1  wait-for-guest=90s wait-max=5\n");
 }
 
+Test(table, proxy_headers)
+{
+    expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\naccept-proxy = yes\n"
+                 "send-proxy = v2\n"
+                 "[route b]\nlisten = tcp:*:2\ntarget = tcp:b:1\naccept-proxy = no\n"
+                 "send-proxy = v1\n"
+                 "[route c]\nlisten = tcp:*:3\ntarget = tcp:b:1\nsend-proxy = no\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN   TARGET   OPTIONS\n"
+                 "a      tcp:*:1  tcp:b:1  accept-proxy=yes send-proxy=v2\n"
+                 "b      tcp:*:2  tcp:b:1  send-proxy=v1\n"
+                 "c      tcp:*:3  tcp:b:1\n");
+}
+
 Test(table, a_range_is_one_row)
 {
     expect_table("[guest web1]\naddress = vsock:3\n"
