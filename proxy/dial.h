@@ -22,6 +22,7 @@
 
 #include "proxy/dial_line.h"
 #include "proxy/guest_use.h"
+#include "proxy/proxy_header.h"
 #include "proxy/reason.h"
 #include "proxy/resolver.h"
 #include "ring/ring.h"
@@ -52,8 +53,9 @@ struct dial_options {
     uint32_t port;                 /* of the target, where it has one */
     struct guest_use *guest;       /* that the target is in; NULL: none */
     uint64_t timeout_ns;
-    uint64_t keepalive_ns; /* TCP; 0: off */
-    void *owner;           /* for the handler */
+    uint64_t keepalive_ns;    /* TCP; 0: off */
+    void *owner;              /* for the handler, as is what follows */
+    struct proxy_header told; /* by the initiator */
 
     uint64_t wait_ns;         /* for a guest that cannot be reached yet; 0: not */
     unsigned wait_phases;     /* enum guest_phase */

@@ -1,4 +1,4 @@
-/* Reading a line by looking at it first. */
+/* Reading what is said by looking at it first. */
 #include "proxy/greeting.h"
 
 #include "ring/socket.h"
@@ -75,9 +75,16 @@ static void end(struct greeting *greeting, enum reason reason)
         ring_cancel(greeting->ring, &greeting->cancel, cancelled, greeting->fd);
 }
 
+static bool is_proxy(const struct greeting *greeting)
+{
+    return greeting->parts & GREETING_PROXY;
+}
+
 static void expired(struct ring_timer *timer)
 {
-    end((void *)((char *)timer - offsetof(struct greeting, timer)), REASON_CONNECT_SILENT);
+    struct greeting *greeting = (void *)((char *)timer - offsetof(struct greeting, timer));
+
+    end(greeting, is_proxy(greeting) ? REASON_PROXY_SILENT : REASON_CONNECT_SILENT);
 }
 
 static void fail(struct greeting *greeting, enum reason reason, int error)
@@ -86,10 +93,15 @@ static void fail(struct greeting *greeting, enum reason reason, int error)
     greeting->handler(greeting, 0, reason, error);
 }
 
+static void fail_by_garbage(struct greeting *greeting, int error)
+{
+    fail(greeting, is_proxy(greeting) ? REASON_PROXY_GARBAGE : REASON_CONNECT_GARBAGE, error);
+}
+
 /* Reads what a peek has seen. */
 static bool consume(struct greeting *greeting, size_t length)
 {
-    char seen[GREETING_BYTES_MAX];
+    char seen[sizeof(greeting->bytes)];
 
     while (length > 0) {
         ssize_t count = ring_socket_receive_now(greeting->fd, seen, length, 0);
@@ -102,21 +114,34 @@ static bool consume(struct greeting *greeting, size_t length)
     return true;
 }
 
+/* The first part is over. */
+static void next(struct greeting *greeting)
+{
+    greeting->parts &= greeting->parts - 1;
+    greeting->length = 0;
+    if (greeting->parts) {
+        wait(greeting);
+        return;
+    }
+    ring_timer_disarm(greeting->ring, &greeting->timer);
+    greeting->handler(greeting, greeting->port, REASON_NONE, 0);
+}
+
 static void scan(struct greeting *greeting, size_t count)
 {
     size_t known = greeting->length;
-    uint32_t port = 0;
-    int line = greeting_scan(greeting->line, known + count, &port);
+    int part = is_proxy(greeting)
+                   ? proxy_header_parse(greeting->bytes, known + count, &greeting->told)
+                   : greeting_scan(greeting->bytes, known + count, &greeting->port);
 
-    if (line < 0) {
-        fail(greeting, REASON_CONNECT_GARBAGE, 0);
-    } else if (!consume(greeting, line > 0 ? (size_t)line - known : count)) {
+    if (part < 0) {
+        fail_by_garbage(greeting, 0);
+    } else if (!consume(greeting, part > 0 ? (size_t)part - known : count)) {
         fail(greeting, REASON_INITIATOR_LEFT, -ECONNRESET);
-    } else if (line > 0) {
-        ring_timer_disarm(greeting->ring, &greeting->timer);
-        greeting->handler(greeting, port, REASON_NONE, 0);
+    } else if (part > 0) {
+        next(greeting);
     } else {
-        greeting->length = (uint8_t)(known + count);
+        greeting->length = (uint16_t)(known + count);
         wait(greeting);
     }
 }
@@ -125,23 +150,26 @@ static void readable(struct ring_op *op, int result, unsigned flags)
 {
     struct greeting *greeting = (void *)((char *)op - offsetof(struct greeting, readable));
     size_t known = greeting->length;
+    size_t max = is_proxy(greeting) ? sizeof(greeting->bytes) : GREETING_BYTES_MAX;
 
     if (greeting->stopped || greeting->reason != REASON_NONE) {
         rest(greeting);
         return;
     }
-    ssize_t count = ring_socket_receive_now(greeting->fd, greeting->line + known,
-                                            sizeof(greeting->line) - known, MSG_PEEK);
+    ssize_t count =
+        ring_socket_receive_now(greeting->fd, greeting->bytes + known, max - known, MSG_PEEK);
     if (count == -EAGAIN || count == -EINTR)
         wait(greeting);
+    else if (count <= 0 && known > 0)
+        fail_by_garbage(greeting, (int)count);
     else if (count <= 0)
-        fail(greeting, known ? REASON_CONNECT_GARBAGE : REASON_INITIATOR_LEFT, (int)count);
+        fail(greeting, REASON_INITIATOR_LEFT, (int)count);
     else
         scan(greeting, (size_t)count);
 }
 
-void greeting_start(struct greeting *greeting, struct ring *ring, int fd, uint64_t timeout_ns,
-                    greeting_handler *handler, void *owner)
+void greeting_start(struct greeting *greeting, struct ring *ring, int fd, unsigned parts,
+                    uint64_t timeout_ns, greeting_handler *handler, void *owner)
 {
     *greeting = (struct greeting){
         .ring = ring,
@@ -149,6 +177,7 @@ void greeting_start(struct greeting *greeting, struct ring *ring, int fd, uint64
         .owner = owner,
         .handler = handler,
         .reason = REASON_NONE,
+        .parts = parts,
     };
     ring_timer_arm(ring, &greeting->timer, ring_now_ns(ring) + timeout_ns, expired);
     wait(greeting);

@@ -37,6 +37,9 @@
     X(MUX_GARBAGE,        "mux-garbage",        false, "the VMM answered CONNECT with something other than OK: is this a vsock-mux socket?") \
     X(CONNECT_SILENT,     "connect-silent",     false, "the initiator did not say CONNECT PORT within connect-timeout") \
     X(CONNECT_GARBAGE,    "connect-garbage",    false, "the initiator said something other than CONNECT PORT") \
+    X(PROXY_SILENT,       "proxy-silent",       false, "the initiator did not send a whole PROXY header within connect-timeout") \
+    X(PROXY_GARBAGE,      "proxy-garbage",      false, "the initiator sent something other than a PROXY header") \
+    X(PROXY_UNSENT,       "proxy-unsent",       false, "the target's socket had no room for the PROXY header") \
     X(PORT_DENIED,        "port-denied",        false, "the initiator named a port that is not among 'ports'") \
     X(ROUTE_FULL,         "route-full",         false, "the route has as many sessions as its max-sessions") \
     X(RATE_EXCEEDED,      "rate-exceeded",      false, "more sessions began within a second than the route's max-rate") \

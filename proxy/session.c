@@ -2,16 +2,14 @@
 #include "proxy/session.h"
 
 #include "proxy/lane.h"
+#include "proxy/session_tell.h"
 #include "proxy/tcp_options.h"
 #include "proxy/vmm.h"
 #include "ring/socket.h"
-#include "ring/verdict.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 
 void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver *resolver,
                    size_t max, const struct sessions_events *events, void *owner)
@@ -435,25 +433,7 @@ static bool holds_half_close(const struct guest *guest, struct guest_use *use, i
     return vmm_holds_half_close(guest, vmm);
 }
 
-/* What the initiator of a `mux:` listener waits for. The connection is new: so few bytes have room
- * in it. 0 or negative errno. */
-static int confirm(struct session *session)
-{
-    int fd = session->sides[SIDE_INITIATOR].fd;
-    char answer[VSOCK_MUX_REPLY_BYTES_MAX + 1];
-    int length = snprintf(answer, sizeof(answer), "OK %" PRIu32 "\n", session->port);
-    ssize_t sent;
-
-    if (session->opening->listen->written.kind != ENDPOINT_MUX)
-        return 0;
-    do
-        sent = ring_socket_send_now(fd, answer, (size_t)length);
-    while (sent == -EINTR);
-    if (sent < 0)
-        return (int)sent;
-    return sent == length ? 0 : -EAGAIN;
-}
-
+/* The dial is at rest; it is given back once what the initiator told is needed no more. */
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
                    int error)
 {
@@ -462,8 +442,8 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     struct side *target = &session->sides[SIDE_TARGET];
     uint64_t took_ns = ring_now_ns(dial->ring) - dial->started_ns;
 
-    dial_over(session);
     if (session->state == SESSION_STOPPING) {
+        dial_over(session);
         session_join(session);
         return;
     }
@@ -479,12 +459,12 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
     session->state = SESSION_RELAYING;
     ring_timer_disarm(session->sessions->ring, &session->timer);
-    error = confirm(session);
-    if (error < 0) {
-        bool exhausted = ring_send_verdict(error) == RING_EXHAUSTED;
-        session_stop(session, exhausted ? REASON_NO_MEMORY : REASON_INITIATOR_LEFT, error);
+    reason = session_tell(session, &error);
+    if (reason != REASON_NONE) {
+        session_stop(session, reason, error);
         return;
     }
+    dial_over(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         lane_start(&session->lanes[i]);
 }
@@ -504,12 +484,23 @@ static void link_first(struct sessions *sessions, struct session *session)
     sessions->first = session;
 }
 
+static bool names_port(const struct opening *opening)
+{
+    return opening->listen->written.kind == ENDPOINT_MUX;
+}
+
+static unsigned greeting_parts(const struct opening *opening)
+{
+    return (opening->route->accept_proxy ? GREETING_PROXY : 0) |
+           (names_port(opening) ? GREETING_CONNECT : 0);
+}
+
 /* Takes a slot for what the session does first. */
 static bool take_beginning(struct session *session)
 {
     struct sessions *sessions = session->sessions;
 
-    session->greets = session->opening->listen->written.kind == ENDPOINT_MUX;
+    session->greets = greeting_parts(session->opening) != 0;
     if (session->greets)
         session->greeting = slab_take(&sessions->greetings);
     else
@@ -517,7 +508,8 @@ static bool take_beginning(struct session *session)
     return session->dial;
 }
 
-static void connect_target(struct session *session)
+/* told: what a PROXY header told; NULL: there was none. */
+static void connect_target(struct session *session, const struct proxy_header *told)
 {
     struct sessions *sessions = session->sessions;
     const struct route *route = session->opening->route;
@@ -535,6 +527,8 @@ static void connect_target(struct session *session)
         .lines = &sessions->lines,
     };
 
+    if (told)
+        options.told = *told;
     session->state = SESSION_CONNECTING;
     set_timer(session, SESSION_PATIENCE_NS, patience_over);
     dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
@@ -552,12 +546,12 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
 {
     struct session *session = greeting->owner;
 
-    greeting_over(session);
     if (session->state == SESSION_STOPPING) {
+        greeting_over(session);
         session_join(session);
         return;
     }
-    if (reason == REASON_NONE) {
+    if (reason == REASON_NONE && names_port(session->opening)) {
         session->port = port;
         if (!is_allowed(session->opening->route, port))
             reason = REASON_PORT_DENIED;
@@ -566,9 +560,11 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
         session_stop(session, reason, error);
         return;
     }
+    struct proxy_header told = greeting->told;
+    greeting_over(session);
     session->dial = slab_take(&session->sessions->dials);
     if (session->dial)
-        connect_target(session);
+        connect_target(session, &told);
     else
         session_stop(session, REASON_NO_MEMORY, -ENOMEM);
 }
@@ -606,9 +602,10 @@ static void begin(struct session *session)
     } else if (session->greets) {
         session->state = SESSION_GREETING;
         greeting_start(session->greeting, session->sessions->ring, initiator->fd,
-                       opening->route->connect_timeout_ns, greeted, session);
+                       greeting_parts(opening), opening->route->connect_timeout_ns, greeted,
+                       session);
     } else {
-        connect_target(session);
+        connect_target(session, NULL);
     }
 }
 

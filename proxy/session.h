@@ -2,7 +2,7 @@
  * them.
  *
  *   GREETING ---> CONNECTING ----------> RELAYING
- *       |  port named   |   target connected   |
+ *       |  all said     |   target connected   |
  *       | stop(reason)  | stop(reason)         | both lanes ended, or stop(reason)
  *       |               v                      v
  *       +--------> STOPPING <------------------+
@@ -16,7 +16,8 @@
  *   RELAYING    both             lanes', watches                  STOPPING
  *   STOPPING    those there are  cancelled ones and cancels       (free)
  *
- * GREETING: of `mux:` listeners, whose initiators name the port to connect to.
+ * GREETING: of initiators that say something first: a PROXY header, or to `mux:` listeners the port
+ * to connect to.
  *
  * End-of-file lives on lanes:
  *

@@ -4,8 +4,12 @@
 #include "proxy/log.h"
 #include "ring/socket.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#define TOLD_TEXT_BYTES (ENDPOINT_TEXT_BYTES + 16)
 
 static void format_initiator(const struct session *session, char text[static ENDPOINT_TEXT_BYTES])
 {
@@ -20,21 +24,43 @@ static void format_initiator(const struct session *session, char text[static END
         address_format(&address, text);
 }
 
+/* What a PROXY header told, while it is still known. Names of Unix sockets are anybody's text. */
+static void format_told(const struct session *session, char text[static TOLD_TEXT_BYTES])
+{
+    static const char behind[] = ", through ";
+    const struct proxy_header *told = NULL;
+
+    if (session->greets)
+        told = &session->greeting->told;
+    else if (session->dial)
+        told = &session->dial->options.told;
+    text[0] = '\0';
+    if (!told || told->source.length == 0)
+        return;
+    address_format(&told->source, text);
+    for (char *c = text; *c; c++)
+        if (!isprint((unsigned char)*c))
+            *c = '?';
+    strcat(text, behind);
+}
+
 void session_log_end(const struct session *session)
 {
+    char told[TOLD_TEXT_BYTES];
     char initiator[ENDPOINT_TEXT_BYTES];
     char target[ENDPOINT_TEXT_BYTES];
 
     if (reason_whole(session->reason))
         return;
+    format_told(session, told);
     format_initiator(session, initiator);
     struct endpoint endpoint = session->opening->route->target_resolved;
     endpoint.port = session->port;
     endpoint_format(&endpoint, target);
-    log_line("route %s session %" PRIu64 ": ended: %s: %s (%s); from %s to %s, %" PRIu64
+    log_line("route %s session %" PRIu64 ": ended: %s: %s (%s); from %s%s to %s, %" PRIu64
              " bytes there, %" PRIu64 " back",
              session->opening->route->name, session->number, reason_token(session->reason),
-             reason_text(session->reason), reason_detail(session->reason, session->error),
+             reason_text(session->reason), reason_detail(session->reason, session->error), told,
              initiator, target, session->lanes[SIDE_INITIATOR].bytes,
              session->lanes[SIDE_TARGET].bytes);
 }
