@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS UINT64_C(1000000)
 
@@ -216,6 +217,30 @@ static void random_greeting(struct random *random, struct world_session *session
     }
 }
 
+/* What the initiator of a route with accept-proxy says before all else. */
+static void random_header(struct random *random, struct world_session *session, bool calm)
+{
+    static const char *const headers[] = {"PROXY UNKNOWN\r\n",
+                                          "PROXY TCP4 192.0.2.77 192.0.2.1 56324 443\r\n",
+                                          "PROXY TCP6 ::1 ::2 0 65535\r\n",
+                                          "PROXY TCP7 ::1 ::2 0 65535\r\n",
+                                          "GET / HTTP/1.1\r\n",
+                                          "PROXY TCP4"};
+    struct fake_script *script = &session->initiator_script;
+    const char *behind = script->says ? script->says : "";
+    unsigned count = calm || random_permille(random, 600) ? 3 : 6;
+    char says[sizeof(session->says)];
+
+    if (!script->says) {
+        script->says_more = random_permille(random, 300);
+        script->says_bytes_max = random_permille(random, 500) ? random_size(random, 32) : 0;
+        script->says_pause_ns_max = random_permille(random, 500) ? random_size(random, 5 * MS) : 0;
+    }
+    snprintf(says, sizeof(says), "%s%s", headers[random_below(random, count)], behind);
+    memcpy(session->says, says, sizeof(says));
+    script->says = session->says;
+}
+
 /* Whoever comes beside another has its target and its route, and is otherwise his own. */
 static struct world_session *random_session(struct random *random, struct scenario *scenario)
 {
@@ -225,8 +250,10 @@ static struct world_session *random_session(struct random *random, struct scenar
 
     while (other > 0 && world->session[other].opening.route != &world->session[other].route)
         other--;
-    if (world->count > 0 && random_permille(random, 300))
-        return world_add_beside(world, kind, &world->session[other]);
+    if (world->count > 0 && random_permille(random, 300)) {
+        bool accepts = world->session[other].route.accept_proxy && kind == FAKE_FILE;
+        return world_add_beside(world, accepts ? FAKE_TCP : kind, &world->session[other]);
+    }
     return world_add(world, kind, (enum world_target)random_below(random, 5));
 }
 
@@ -236,6 +263,8 @@ static void random_route(struct random *random, struct scenario *scenario,
     session->route.connect_timeout_ns = calm ? 5000 * MS : 1 + random_size(random, 3000 * MS);
     session->route.lane = (enum route_lane)random_below(random, ROUTE_LANE_COUNT);
     session->route.keepalive_ns = random_below(random, 2) * 60000 * MS;
+    session->route.accept_proxy =
+        session->initiator_kind != FAKE_FILE && random_permille(random, 200);
     random_targets(random, session, calm);
     random_guest_of(random, scenario, session, SIDE_TARGET);
     struct port_range *port = &scenario->ports[session->number];
@@ -261,6 +290,8 @@ static void add_session(struct random *random, struct scenario *scenario)
     if (session->initiator_kind == FAKE_UNIX && session->target_kind != WORLD_UNIX &&
         random_permille(random, 400))
         random_greeting(random, session, calm);
+    if (session->opening.route->accept_proxy)
+        random_header(random, session, calm);
     world_start(session);
 }
 

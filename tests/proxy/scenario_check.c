@@ -69,7 +69,8 @@ static void check_told(const struct view *view, unsigned side)
 
 static bool greets(const struct view *view)
 {
-    return view->session->listen.written.kind == ENDPOINT_MUX;
+    return view->session->listen.written.kind == ENDPOINT_MUX ||
+           view->session->opening.route->accept_proxy;
 }
 
 /* Of the scenario's guests; NULL: none. */
@@ -222,10 +223,10 @@ static void check_greeting_reason(const struct view *view)
     const struct world_session *session = view->session;
 
     if (!greets(view) || session->ended_in != SESSION_GREETING)
-        fail(view, "nobody was to name a port");
+        fail(view, "nobody was to say anything");
     if (view->scenario->calm[session->number])
-        fail(view, "the port was named well");
-    if (session->reason == REASON_CONNECT_SILENT &&
+        fail(view, "all was said well");
+    if ((session->reason == REASON_CONNECT_SILENT || session->reason == REASON_PROXY_SILENT) &&
         took_ns(view) < session->opening.route->connect_timeout_ns)
         fail(view, "the initiator still had time");
 }
@@ -265,6 +266,8 @@ static void check_reason(const struct view *view)
     case REASON_INITIATOR_LEFT: check_left(view); break;
     case REASON_GUEST_FULL:
     case REASON_GUEST_FROZEN: check_guest_reason(view); break;
+    case REASON_PROXY_SILENT:
+    case REASON_PROXY_GARBAGE:
     case REASON_CONNECT_SILENT:
     case REASON_CONNECT_GARBAGE:
     case REASON_PORT_DENIED: check_greeting_reason(view); break;

@@ -31,7 +31,7 @@ struct world_session {
     unsigned stream; /* its number, or that of the session whose target it shares */
     bool shared;     /* its target is another's too */
     struct fake_script initiator_script;
-    char says[32]; /* of world_mux() */
+    char says[96]; /* of world_mux(), and a PROXY header before it */
     char hears[32];
     struct fake_target_options targets[WORLD_ADDRESSES_MAX];
     unsigned target_count; /* more than one only with WORLD_TCP_NAME */
