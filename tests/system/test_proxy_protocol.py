@@ -1,4 +1,4 @@
-"""PROXY headers from initiators and to targets: exactly the bytes of the specification, and of the session's own not one
+"""PROXY headers from initiators and to targets: exactly the bytes of the specification; and of the session's own none
 is lost, told twice or taken for a header."""
 
 import fcntl
@@ -326,6 +326,45 @@ class ProxySent(Case):
         thread.start()
         self.addCleanup(thread.join)
         return read_all(target)
+
+
+class ProxyVsock(Case):
+    """In a kernel of the lab: TCP to one proxy, vsock from that to another, TCP to this test."""
+
+    def chained(self, first, second):
+        if 'vsock' not in harness.KINDS:
+            self.skipTest('no vsock outside the lab')
+        behind = self.routed(second, 'vsock:any:0')
+        ahead = self.proxy(config=f'[route a]\nlisten = tcp:127.0.0.1:0\ntarget = {behind.endpoint}\n{first}\n')
+        return ahead, behind
+
+    def test_source_in_a_guest(self):
+        ahead, behind = self.chained('', 'send-proxy = v2')
+        initiator = self.dial(ahead.endpoint)
+        target = self.accept(self.listening)
+        initiator.sendall(b'hello')
+        initiator.shutdown(socket.SHUT_WR)
+        got = read_all(target)
+        source_port = got[26:30]
+        port = int(behind.endpoint.rpartition(':')[2])
+        self.assertGreater(int.from_bytes(source_port, 'big'), 0)
+        self.assertEqual(got, v2(UNSPEC, tlvs=tlv(0xe0, b'\0\0\0\1') + tlv(0xe1, source_port)
+                                 + tlv(0xe2, b'\0\0\0\1') + tlv(0xe3, struct.pack('!I', port)) + of_route()) + b'hello')
+        target.close()
+        self.assertEqual(read_all(initiator), b'')
+        self.end_well(ahead)
+        self.end_well(behind)
+
+    def test_through_vsock(self):
+        for version in 'v1', 'v2':
+            ahead, behind = self.chained(f'send-proxy = {version}', 'accept-proxy = yes\nsend-proxy = v1')
+            for more in b'', b'hello', os.urandom(50_000):
+                initiator = self.dial(ahead.endpoint)
+                line = b'PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n' % (initiator.getsockname()[1],
+                                                                      initiator.getpeername()[1])
+                self.exchange(initiator, line + more, more)
+            self.end_well(ahead)
+            self.end_well(behind)
 
 
 class ProxyInterop(Case):
