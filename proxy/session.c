@@ -3,6 +3,7 @@
 
 #include "proxy/lane.h"
 #include "proxy/session_tell.h"
+#include "proxy/session_use.h"
 #include "proxy/tcp_options.h"
 #include "proxy/vmm.h"
 #include "ring/socket.h"
@@ -77,34 +78,6 @@ static void side_deinit(struct side *side, bool whole)
     ring_socket_close(side->fd);
 }
 
-/* One that was never counted there is ended for these reasons, and others for others. */
-static void leave_guests(const struct session *session)
-{
-    if (session->reason == REASON_GUEST_FULL || session->reason == REASON_ROUTE_FULL ||
-        session->reason == REASON_RATE_EXCEEDED)
-        return;
-    guest_use_leave(session->opening->source);
-    guest_use_leave(session->opening->target);
-}
-
-static uint32_t now_ms(const struct session *session)
-{
-    return (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
-}
-
-static void count_end(const struct session *session)
-{
-    struct route_use *use = session->opening->use;
-
-    if (!use)
-        return;
-    atomic_fetch_sub(&use->sessions, 1);
-    atomic_fetch_add(&use->ended[session->reason], 1);
-    atomic_fetch_add(&use->bytes_there, session->lanes[SIDE_INITIATOR].bytes);
-    atomic_fetch_add(&use->bytes_back, session->lanes[SIDE_TARGET].bytes);
-    route_times_add(&use->lasting, (uint64_t)(now_ms(session) - session->started_ms) * 1000000);
-}
-
 static void session_release(struct session *session)
 {
     struct sessions *sessions = session->sessions;
@@ -119,8 +92,7 @@ static void session_release(struct session *session)
     *session->link = session->next;
     if (session->next)
         session->next->link = session->link;
-    leave_guests(session);
-    count_end(session);
+    session_use_leave(session);
     opening_unref(session->opening);
     slab_give(&sessions->slab, session);
     sessions->events->released(sessions->owner);
@@ -569,26 +541,6 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
         session_stop(session, REASON_NO_MEMORY, -ENOMEM);
 }
 
-/* REASON_NONE, or why there is no room for another session. */
-static enum reason enter(const struct session *session)
-{
-    const struct opening *opening = session->opening;
-    const struct route *route = opening->route;
-    enum reason reason = REASON_NONE;
-
-    if (opening->use)
-        reason = route_use_enter(opening->use, route->sessions_max, route->rate_max,
-                                 ring_now_ns(session->sessions->ring));
-    if (reason != REASON_NONE)
-        return reason;
-    if (!guest_use_enter(opening->source, opening->listen->guest))
-        return REASON_GUEST_FULL;
-    if (guest_use_enter(opening->target, route->guest))
-        return REASON_NONE;
-    guest_use_leave(opening->source);
-    return REASON_GUEST_FULL;
-}
-
 static void begin(struct session *session)
 {
     const struct opening *opening = session->opening;
@@ -596,7 +548,7 @@ static void begin(struct session *session)
 
     initiator->holds_half_close =
         holds_half_close(opening->listen->guest, opening->source, initiator->fd);
-    enum reason full = enter(session);
+    enum reason full = session_use_enter(session);
     if (full != REASON_NONE) {
         session_stop(session, full, 0);
     } else if (session->greets) {
@@ -630,7 +582,6 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
         return refuse(sessions, arrival);
     }
     opening_ref(session->opening);
-    session->started_ms = now_ms(session);
     session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
     session->port = arrival->opening->listen->target_port;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {

@@ -1,0 +1,10 @@
+/* Where a session is counted: of its route, and of the guests at its ends. */
+#pragma once
+
+#include "proxy/session.h"
+
+/* It begins. REASON_NONE; or the limit that it exceeds, and it is to end for that reason. */
+enum reason session_use_enter(struct session *session);
+
+/* It has ended, for session->reason. */
+void session_use_leave(const struct session *session);
