@@ -113,6 +113,18 @@ void mailbox_command(struct mailbox *mailbox, enum mailbox_order order)
     eventfd_write(mailbox->event, 1);
 }
 
+void mailbox_ping(struct mailbox *mailbox)
+{
+    atomic_store(&mailbox->pinged, true);
+    eventfd_write(mailbox->event, 1);
+}
+
+bool mailbox_take_ping(struct mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->pinged, memory_order_relaxed) &&
+           atomic_exchange(&mailbox->pinged, false);
+}
+
 bool mailbox_take(struct mailbox *mailbox, struct arrival *ret, enum mailbox_order *ret_order)
 {
     eventfd_t posts;

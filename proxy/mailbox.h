@@ -1,5 +1,5 @@
 /* What other threads hand to a worker: connections that another one accepted, what it is to listen
- * on and no longer, and the words to begin and to stop.
+ * on and no longer, the words to begin and to stop, and the question whether it is alive.
  *
  * Anybody may post; the worker alone takes, when `event` is readable.
  */
@@ -9,6 +9,7 @@
 #include "proxy/session.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -46,6 +47,7 @@ struct mailbox {
     size_t change_room;
     enum mailbox_order order;
     bool closed;
+    atomic_bool pinged; /* asked for a sign of life, which waits for no mutex */
 };
 
 int mailbox_init(struct mailbox *mailbox);
@@ -71,6 +73,12 @@ bool mailbox_post(struct mailbox *mailbox, const struct arrival *arrival);
 
 /* Orders only grow. */
 void mailbox_command(struct mailbox *mailbox, enum mailbox_order order);
+
+/* The worker is asked for a sign of life. */
+void mailbox_ping(struct mailbox *mailbox);
+
+/* Was it? Then it is to give one. */
+bool mailbox_take_ping(struct mailbox *mailbox);
 
 /* The next arrival, whose reference is the caller's, and the order so far; false: there is none.
  * The event is no longer readable once this has said so. */

@@ -7,6 +7,7 @@
 #include "proxy/entrances.h"
 #include "proxy/guest_routes.h"
 #include "proxy/log.h"
+#include "proxy/notify.h"
 #include "proxy/refusal.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"
@@ -16,6 +17,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,7 +36,9 @@ struct service {
     struct admin *admin;               /* NULL: none is configured */
     struct admin_actions actions;
     struct reload reload;
-    int argc; /* of the command, which says what to read anew */
+    struct notify notify;
+    bool reload_refused; /* the latest */
+    int argc;            /* of the command, which says what to read anew */
     char **argv;
     int signals;
     bool broken; /* a ring failed: its sessions are left as they were */
@@ -93,6 +97,9 @@ static int prepare(struct service *service)
     return 0;
 }
 
+/* Beyond drain-timeout, until all has ended. */
+#define STOP_MARGIN_NS UINT64_C(10000000000)
+
 /* How far stopping has come, and what makes it go on. */
 struct stopping {
     enum mailbox_order order;
@@ -125,6 +132,7 @@ static void stop(struct stopping *stopping, struct service *service)
     if (stopping->order == MAILBOX_ACCEPT) {
         stopping->deadline_ns = clock_ns() + service->config->drain_timeout_ns;
         stopping->order = MAILBOX_DRAIN;
+        notify_stopping(&service->notify, service->config->drain_timeout_ns + STOP_MARGIN_NS);
         stop_listening(service);
         log_line("stopping: no longer listening, %s may finish",
                  workers_load_format(workers, sessions));
@@ -220,6 +228,7 @@ static void reload(struct service *service)
     struct config *config;
 
     problems_init(&problems);
+    notify_reloading(&service->notify, clock_ns());
     int status = command_config_reread(service->argc, service->argv, &problems, &config);
     if (status == 0 && reload_apply(service, config))
         problems_add(&problems, NULL, 0,
@@ -231,6 +240,8 @@ static void reload(struct service *service)
                  problems.count == 1 ? "" : "s");
         mistakes = problems_text(&problems);
     }
+    service->reload_refused = problems.count > 0;
+    notify_ready(&service->notify);
     reload_tell(&service->reload, mistakes);
     free(mistakes);
     problems_deinit(&problems);
@@ -244,22 +255,51 @@ static void take_signal(struct service *service, struct stopping *stopping, uint
         reload(service);
 }
 
+/* The watchdog, and the line of `systemctl status`. */
+static void tell_manager(struct service *service, bool stopping)
+{
+    struct workers *workers = service->workers;
+    char sessions[WORKERS_LOAD_BYTES];
+    char status[NOTIFY_STATUS_BYTES];
+    uint64_t now_ns = clock_ns();
+
+    if (notify_ping_due(&service->notify, now_ns))
+        workers_ping(workers);
+    else if (service->notify.awaits && workers_answered(workers))
+        notify_alive(&service->notify);
+    if (!notify_status_due(&service->notify, now_ns))
+        return;
+    size_t routes = service->config->route_count;
+    snprintf(status, sizeof(status), "%s%s, %zu route%s%s", stopping ? "stopping: " : "",
+             workers_load_format(workers, sessions), routes, routes == 1 ? "" : "s",
+             service->reload_refused ? "; the latest reload was refused, as the log says" : "");
+    notify_status(&service->notify, status, now_ns);
+}
+
+/* -1 stands for ever. */
+static int sooner_ms(int one, int other)
+{
+    return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
 /* Waits for the next thing to do, and does what it finds. */
 static void attend(struct service *service, struct stopping *stopping)
 {
     struct guest_routes *guests = service->guest_routes;
     struct pollfd events[] = {
         {.fd = service->signals, .events = POLLIN},
-        {.fd = workers_ended_event(service->workers), .events = POLLIN},
+        {.fd = workers_event(service->workers), .events = POLLIN},
         {.fd = guests ? guest_routes_descriptor(guests) : -1, .events = POLLIN},
         {.fd = service->reload.event, .events = POLLIN},
     };
     struct signalfd_siginfo info;
-    eventfd_t ends;
+    eventfd_t tells;
 
-    poll(events, 4, guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping));
+    int wait_ms = guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping);
+    poll(events, 4, sooner_ms(wait_ms, notify_wait_ms(&service->notify, clock_ns())));
     if (events[1].revents)
-        eventfd_read(events[1].fd, &ends);
+        eventfd_read(events[1].fd, &tells);
+    tell_manager(service, stopping->order != MAILBOX_ACCEPT);
     if (events[2].revents)
         guest_routes_note(guests);
     if (guests)
@@ -326,6 +366,7 @@ static int begin(struct service *service)
         guest_routes_look(service->guest_routes);
     workers_command(service->workers, MAILBOX_ACCEPT);
     log_line("ready");
+    notify_ready(&service->notify);
     return 0;
 }
 
@@ -374,6 +415,7 @@ int command_run(int argc, char **argv)
     if (status)
         return status;
 
+    notify_init(&service.notify);
     descriptors_raise_limit();
     service.signals = take_signals();
     if (service.signals < 0) {

@@ -264,6 +264,8 @@ static void mail_came(struct ring_op *op, int result, unsigned flags)
     }
     take_changes(worker);
     obey(worker, order);
+    if (mailbox_take_ping(&worker->mailbox))
+        workers_alive(worker);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
 }
 

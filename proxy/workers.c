@@ -18,13 +18,14 @@ struct worker_thread {
     bool started;
     bool deaf;
     bool ended;
+    bool alive; /* has given a sign of life since all were asked */
 };
 
 struct workers {
     struct workers_options options;
     atomic_uint_fast64_t numbers;
-    int ended_event;
-    pthread_mutex_t mutex; /* of what the threads tell: started, deaf, ended, error */
+    int event;
+    pthread_mutex_t mutex; /* of what the threads tell: started, deaf, ended, alive, error */
     pthread_cond_t told;
     const char *engine_name;
     int engine_refusal;
@@ -58,6 +59,15 @@ static int start(struct worker_thread *thread)
     return worker_init(&thread->worker, &options);
 }
 
+/* With the mutex. */
+static bool all_alive(const struct workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        if (!workers->threads[i].alive && !workers->threads[i].ended)
+            return false;
+    return true;
+}
+
 static void tell(struct worker_thread *thread, bool *what, int error)
 {
     struct workers *workers = thread->worker.workers;
@@ -71,9 +81,10 @@ static void tell(struct worker_thread *thread, bool *what, int error)
         workers->engine_refusal = ring_engine_refusal(thread->worker.ring);
     }
     pthread_cond_broadcast(&workers->told);
+    bool event = what == &thread->ended || (what == &thread->alive && all_alive(workers));
     pthread_mutex_unlock(&workers->mutex);
-    if (what == &thread->ended)
-        eventfd_write(workers->ended_event, 1);
+    if (event)
+        eventfd_write(workers->event, 1);
 }
 
 static void *run(void *argument)
@@ -139,7 +150,7 @@ int workers_start(struct workers **ret, const struct workers_options *options, b
     if (!workers)
         return -ENOMEM;
     workers->options = *options;
-    workers->ended_event = eventfd(0, EFD_CLOEXEC);
+    workers->event = eventfd(0, EFD_CLOEXEC);
     pthread_mutex_init(&workers->mutex, NULL);
     pthread_cond_init(&workers->told, NULL);
     for (unsigned i = 0; i < options->count && error == 0; i++)
@@ -223,9 +234,27 @@ void workers_end_guest(struct workers *workers, struct guest_use *guest)
     tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_END_GUEST, .guest = guest});
 }
 
-int workers_ended_event(const struct workers *workers)
+int workers_event(const struct workers *workers)
 {
-    return workers->ended_event;
+    return workers->event;
+}
+
+void workers_ping(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        workers->threads[i].alive = false;
+    pthread_mutex_unlock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        mailbox_ping(&workers->threads[i].worker.mailbox);
+}
+
+bool workers_answered(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->mutex);
+    bool answered = all_alive(workers);
+    pthread_mutex_unlock(&workers->mutex);
+    return answered;
 }
 
 unsigned workers_running(struct workers *workers, int *ret_error)
@@ -290,6 +319,14 @@ void workers_deaf(struct worker *worker)
     tell(thread, &thread->deaf, 0);
 }
 
+void workers_alive(struct worker *worker)
+{
+    struct worker_thread *thread =
+        (void *)((char *)worker - offsetof(struct worker_thread, worker));
+
+    tell(thread, &thread->alive, 0);
+}
+
 const char *workers_engine_name(const struct workers *workers)
 {
     return workers->engine_name;
@@ -312,7 +349,7 @@ void workers_free(struct workers *workers, struct sessions_totals *ret_totals)
     }
     for (unsigned i = 0; i < workers->count; i++)
         mailbox_deinit(&workers->threads[i].worker.mailbox);
-    close(workers->ended_event);
+    close(workers->event);
     pthread_mutex_destroy(&workers->mutex);
     pthread_cond_destroy(&workers->told);
     free(workers);

@@ -31,8 +31,14 @@ void workers_close(struct workers *workers, struct opening *opening);
 /* The sessions of a guest end. */
 void workers_end_guest(struct workers *workers, struct guest_use *guest);
 
-/* Becomes readable whenever one has ended. */
-int workers_ended_event(const struct workers *workers);
+/* Becomes readable whenever one has ended, and when all have answered workers_ping(). */
+int workers_event(const struct workers *workers);
+
+/* All are asked for a sign of life, which costs each a turn of its ring. */
+void workers_ping(struct workers *workers);
+
+/* Whether all that still run have given one since. */
+bool workers_answered(struct workers *workers);
 
 /* How many still run; *ret_error: of the first whose ring broke, else 0. */
 unsigned workers_running(struct workers *workers, int *ret_error);
@@ -55,6 +61,9 @@ int workers_engine_refusal(const struct workers *workers);
 
 /* None may run any more. *ret_totals: of all. */
 void workers_free(struct workers *workers, struct sessions_totals *ret_totals);
+
+/* Of a worker's thread: it turns. */
+void workers_alive(struct worker *worker);
 
 /* Of a worker's thread: its listeners are closed. */
 void workers_deaf(struct worker *worker);

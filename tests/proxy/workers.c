@@ -1,0 +1,94 @@
+/* Signs of life of the real workers. One hangs where another thread keeps its mailbox locked. */
+#include "proxy/workers.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#define COUNT      3
+#define PATIENT_MS 10000
+#define A_WHILE_MS 200
+
+/* Each worker, as its thread begins to turn it (the linker's --wrap). */
+static struct worker *turning[COUNT];
+static atomic_uint turning_count;
+
+int __real_worker_run(struct worker *worker);
+int __wrap_worker_run(struct worker *worker);
+
+int __wrap_worker_run(struct worker *worker)
+{
+    turning[atomic_fetch_add(&turning_count, 1)] = worker;
+    return __real_worker_run(worker);
+}
+
+static struct workers *workers;
+
+static void start(void)
+{
+    struct workers_options options = {.count = COUNT, .descriptors = {.sessions = 30, .pipes = 1}};
+    bool refused;
+
+    cr_assert_eq(workers_start(&workers, &options, &refused), 0);
+    workers_command(workers, MAILBOX_ACCEPT);
+}
+
+static void end(void)
+{
+    struct sessions_totals totals;
+    int error;
+
+    workers_command(workers, MAILBOX_DRAIN);
+    workers_command(workers, MAILBOX_END);
+    while (workers_running(workers, &error) > 0) {
+        struct pollfd event = {.fd = workers_event(workers), .events = POLLIN};
+        eventfd_t ends;
+        cr_assert_eq(poll(&event, 1, PATIENT_MS), 1);
+        eventfd_read(event.fd, &ends);
+    }
+    cr_assert_eq(error, 0);
+    workers_ping(workers);
+    cr_assert(workers_answered(workers), "nobody waits for those that have ended");
+    workers_free(workers, &totals);
+}
+
+TestSuite(workers, .init = start, .fini = end);
+
+static bool told(int wait_ms)
+{
+    struct pollfd event = {.fd = workers_event(workers), .events = POLLIN};
+    eventfd_t tells;
+
+    if (poll(&event, 1, wait_ms) != 1)
+        return false;
+    eventfd_read(event.fd, &tells);
+    return true;
+}
+
+static void all_answer(void)
+{
+    workers_ping(workers);
+    cr_assert(told(PATIENT_MS));
+    cr_assert(workers_answered(workers));
+}
+
+Test(workers, all_answer_each_time)
+{
+    for (int i = 0; i < 100; i++)
+        all_answer();
+    cr_assert_not(told(0), "once is enough");
+}
+
+Test(workers, one_that_hangs_leaves_it_untold_until_it_turns_again)
+{
+    all_answer();
+    for (int i = 0; i < COUNT; i++) {
+        pthread_mutex_lock(&turning[i]->mailbox.mutex);
+        workers_ping(workers);
+        cr_assert_not(told(A_WHILE_MS), "worker %d hangs", i);
+        cr_assert_not(workers_answered(workers));
+        pthread_mutex_unlock(&turning[i]->mailbox.mutex);
+        cr_assert(told(PATIENT_MS));
+        cr_assert(workers_answered(workers));
+    }
+}
