@@ -4,19 +4,11 @@
 
 The machine is guest and host in one: CID 1 stands for both, and for the host's CID in the configuration.
 """
-import os
-import pathlib
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "readme"))
-from blocks import blocks  # noqa: E402
+from units import MISTAKE, UNITS, blocks, boot, write
 
-UNITS = "etc/systemd/system"
 # The lab masks the real one.
 MODPROBE = "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 OWN_SOCKET = """[route own-socket]
@@ -24,12 +16,6 @@ listen = unix:/run/vsluice-guest/own.sock
 mode = 0666
 target = vsock:local:3128
 """
-MISTAKE = "[route web]\nlisten = vsock:any:81\ntraget = tcp:127.0.0.1:80\n"
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 def enable(root, unit, path):
@@ -46,13 +32,7 @@ def check_readme(example):
         sys.exit(f"README prints another configuration than systemd/guest.conf:\n{routes}")
 
 
-def install(root):
-    """The tree to boot with."""
-    installed = subprocess.run(["meson", "install", "-C", os.environ["VSLUICE_BUILD"], "--no-rebuild",
-                                "--tags", "runtime,systemd", "--destdir", root],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if installed.returncode != 0:
-        sys.exit(installed.stdout)
+def prepare(root):
     [unit] = root.rglob("vsluice-guest.service")
     [example] = root.rglob("guest.conf")
     check_readme(example.read_text())
@@ -66,21 +46,7 @@ def install(root):
     enable(root, "vsluice-guest.service", "/" + str(unit.relative_to(root)))
     enable(root, "vsluice-broken.service", f"/{UNITS}/vsluice-broken.service")
     write(root / "usr/local/bin/readme-guest-unit", blocks()["guest-unit"])
-    shutil.copy(os.environ["VSLUICE_PEER"], root / "usr/local/bin/peer")
-
-
-def main():
-    if not shutil.which("meson"):
-        print("SKIP: meson is missing: apt-get install meson")
-        return 77
-    with tempfile.TemporaryDirectory(prefix="vsluice-units-") as folder:
-        root = pathlib.Path(folder) / "root"
-        install(root)
-        return subprocess.run([
-            HERE.parent / "lab" / "uml-systemd", "--deadline", "240", "--install", f"{root}:/",
-            "--install", f"{HERE / 'guest-unit'}:/usr/local/bin/guest-unit", "--", "sh", "/usr/local/bin/guest-unit",
-        ]).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(boot("guest-unit", prepare))
