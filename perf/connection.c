@@ -1,8 +1,8 @@
 /* The life of a load connection. */
 #include "perf/connection.h"
 
-#include "perf/clock.h"
 #include "perf/stream.h"
+#include "ring/clock.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 #include "vsock/vsock.h"

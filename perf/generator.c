@@ -1,8 +1,8 @@
 /* A thread of load. */
 #include "perf/generator_run.h"
 
-#include "perf/clock.h"
 #include "perf/stream.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* Opening connections, and giving them work by the schedule. */
 #include "perf/generator_run.h"
 
-#include "perf/clock.h"
+#include "ring/clock.h"
 
 /* Connections that are being opened at once before the load begins: a backlog is not a queue to
  * fill. */

@@ -1,8 +1,8 @@
 /* What happens to connections: counted, and answered with the next thing to do. */
 #include "perf/generator_run.h"
 
-#include "perf/clock.h"
 #include "perf/failure.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 

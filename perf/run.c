@@ -1,10 +1,10 @@
 /* vsluice-load run: generators, the progress line, the result and its validity. */
-#include "perf/clock.h"
 #include "perf/command.h"
 #include "perf/descriptors.h"
 #include "perf/endpoint_socket.h"
 #include "perf/options.h"
 #include "perf/pattern.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>

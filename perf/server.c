@@ -1,10 +1,10 @@
 /* Serving load connections. */
 #include "perf/server.h"
 
-#include "perf/clock.h"
 #include "perf/pattern.h"
 #include "perf/protocol.h"
 #include "perf/stream.h"
+#include "ring/clock.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 

@@ -3,6 +3,7 @@
 
 #include "proxy/bind_unix.h"
 #include "proxy/tcp_options.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +32,6 @@ static int report(char *error, int number, const char *what)
         remedy = "; the kernel lacks this address family: 'vsluice doctor' tells more";
     snprintf(error, BIND_ERROR_BYTES, "%s: %s%s", what, strerror(number), remedy);
     return -number;
-}
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int bind_patiently(int fd, const struct address *address)

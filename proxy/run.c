@@ -11,6 +11,7 @@
 #include "proxy/refusal.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What runs. */
@@ -105,13 +105,6 @@ struct stopping {
     enum mailbox_order order;
     uint64_t deadline_ns; /* of draining */
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void stop_listening(struct service *service)
 {

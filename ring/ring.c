@@ -4,21 +4,14 @@
  * connect that succeeds at once) is dispatched behind them, and what that leads to again,
  * PASSES_MAX times in a turn; the rest, and who yields, in the next turn.
  */
+#include "ring/clock.h"
 #include "ring/engine.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PASSES_MAX 4
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 struct ring *ring_allocate(size_t bytes, const struct ring_engine *engine,
                            const struct ring_options *options)

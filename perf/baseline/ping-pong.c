@@ -7,9 +7,9 @@
  * is looked at. Both ends speak perf/protocol.h, so that either may face vsluice-load. They trust
  * whom they talk to: opening blocks.
  */
-#include "perf/clock.h"
 #include "perf/endpoint_socket.h"
 #include "perf/protocol.h"
+#include "ring/clock.h"
 
 #include <err.h>
 #include <errno.h>

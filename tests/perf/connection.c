@@ -1,7 +1,7 @@
 /* A load connection on a real ring, against a Unix listener of the test. */
 #include "perf/connection.h"
 
-#include "perf/clock.h"
+#include "ring/clock.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
