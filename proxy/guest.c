@@ -193,7 +193,6 @@ int command_guest(int argc, char **argv)
         order.socket_path = config->admin_path;
     }
     status = run_order(argv + optind, argc - optind, &order);
-    if (config)
-        config_free(config);
+    config_free(config);
     return status;
 }

@@ -342,14 +342,14 @@ void session_retry(struct session *session, int error)
 
 static void discarded_enough(struct ring_timer *timer);
 
-static uint32_t delivered(const struct session *session)
+uint32_t session_delivered(const struct session *session)
 {
     return (uint32_t)(session->lanes[0].bytes + session->lanes[1].bytes);
 }
 
 static void discard_for_a_while(struct session *session)
 {
-    session->delivered_past = delivered(session);
+    session->delivered_past = session_delivered(session);
     set_timer(session, SESSION_DISCARD_NS, discarded_enough);
 }
 
@@ -373,7 +373,8 @@ static void discarded_enough(struct ring_timer *timer)
     struct session *session = session_of_timer(timer);
     bool reset = session->sides[SIDE_INITIATOR].error || session->sides[SIDE_TARGET].error;
 
-    bool delivers = delivered(session) != session->delivered_past || waits_for_reader(session);
+    bool delivers =
+        session_delivered(session) != session->delivered_past || waits_for_reader(session);
 
     if (!reset && delivers)
         discard_for_a_while(session);

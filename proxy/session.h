@@ -218,6 +218,9 @@ void sessions_stop_all(struct sessions *sessions, enum reason reason);
 void sessions_stop_guest(struct sessions *sessions, const struct guest_use *guest,
                          enum reason reason);
 
+/* Bytes that both lanes have handed on, counted modulo 2^32: to see whether there were any. */
+uint32_t session_delivered(const struct session *session);
+
 /* For lanes. Ends the session; it may be gone on return. Any number of times: the first reason
  * stays. */
 void session_stop(struct session *session, enum reason reason, int error);

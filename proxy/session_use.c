@@ -6,6 +6,11 @@ static uint32_t now_ms(const struct session *session)
     return (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
 }
 
+uint64_t session_use_age_ns(const struct session *session)
+{
+    return (uint64_t)(now_ms(session) - session->started_ms) * 1000000;
+}
+
 enum reason session_use_enter(struct session *session)
 {
     const struct opening *opening = session->opening;
@@ -46,7 +51,7 @@ static void leave_route(const struct session *session)
     atomic_fetch_add(&use->ended[session->reason], 1);
     atomic_fetch_add(&use->bytes_there, session->lanes[SIDE_INITIATOR].bytes);
     atomic_fetch_add(&use->bytes_back, session->lanes[SIDE_TARGET].bytes);
-    route_times_add(&use->lasting, (uint64_t)(now_ms(session) - session->started_ms) * 1000000);
+    route_times_add(&use->lasting, session_use_age_ns(session));
 }
 
 void session_use_leave(const struct session *session)

@@ -8,3 +8,6 @@ enum reason session_use_enter(struct session *session);
 
 /* It has ended, for session->reason. */
 void session_use_leave(const struct session *session);
+
+/* How long ago it began. */
+uint64_t session_use_age_ns(const struct session *session);

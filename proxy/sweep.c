@@ -3,7 +3,7 @@
  * One timer for all: it sweeps over them a few times in the shortest of the times that their routes
  * name. So a session has a number for it, and no timer of its own.
  */
-#include "proxy/session.h"
+#include "proxy/session_use.h"
 
 #include "ring/socket.h"
 
@@ -69,15 +69,14 @@ static enum reason find_end(const struct session *session, uint64_t quiet_ns)
 static bool is_too_old(const struct session *session)
 {
     uint64_t limit_ns = session->opening->route->session_time_ns;
-    uint32_t now_ms = (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
 
-    return limit_ns > 0 && (uint64_t)(now_ms - session->started_ms) * 1000000 >= limit_ns;
+    return limit_ns > 0 && session_use_age_ns(session) >= limit_ns;
 }
 
 /* What drops bytes has its own end. */
 static bool is_quiet(struct session *session)
 {
-    uint32_t delivered = (uint32_t)(session->lanes[0].bytes + session->lanes[1].bytes);
+    uint32_t delivered = session_delivered(session);
     bool drops = session->lanes[0].lost || session->lanes[1].lost;
 
     if (session->state != SESSION_RELAYING || drops || delivered != session->delivered) {
