@@ -193,13 +193,16 @@ static void update_drop(struct update *update)
     free(update->next.at);
 }
 
-static int give_fresh(const struct update *update, struct workers *workers)
+static int give_fresh(const struct update *update, struct workers *workers, bool quiet)
 {
     for (size_t i = 0; i < update->next.count; i++) {
         const struct entrance *entrance = &update->next.at[i];
         int error =
             update->from[i] ? 0 : workers_open(workers, entrance->opening, &entrance->bound);
         if (error < 0) {
+            if (!quiet)
+                log_line("vsluice: route %s: cannot listen: %s", entrance->opening->route->name,
+                         strerror(-error));
             for (size_t j = 0; j < i; j++)
                 if (!update->from[j])
                     workers_close(workers, update->next.at[j].opening);
@@ -250,9 +253,7 @@ int entrances_update(struct entrances *entrances, struct config *config, struct 
 
     if (status == 0)
         status = update_prepare(&update, entrances, config, uses, quiet);
-    int error = status ? 0 : give_fresh(&update, workers);
-    if (error < 0 && !quiet)
-        log_line("vsluice: cannot listen: %s", strerror(-error));
+    int error = status ? 0 : give_fresh(&update, workers, quiet);
     if (status || error < 0) {
         update_drop(&update);
     } else {

@@ -4,11 +4,11 @@
 #include "proxy/entrances.h"
 #include "proxy/guest_watch.h"
 #include "proxy/log.h"
+#include "ring/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define GATHER_NS UINT64_C(20000000)   /* what changes within that is looked at in one go */
 #define RETRY_NS  UINT64_C(1000000000) /* sockets that could not be had, directories not watched */
@@ -31,13 +31,6 @@ struct guest_routes {
     uint64_t look_ns; /* when to look; 0: when something changes */
 };
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static const char *name_of(const struct present *present)
 {
     return present->config->guests[0].name;
@@ -52,19 +45,16 @@ static void set_failed(struct guest_routes *routes, struct present *present, boo
 /* All of its sockets or none. */
 static void open_all(struct guest_routes *routes, struct present *present, bool quiet)
 {
-    struct entrances *entrances = &present->entrances;
-    int status = entrances_open(entrances, present->config, routes->uses, quiet);
-    int error = status ? 0 : entrances_give(entrances, routes->workers);
+    int status = entrances_update(&present->entrances, present->config, routes->uses,
+                                  routes->workers, quiet);
 
-    if (error < 0 && !quiet)
-        log_line("guest %s: cannot listen: %s", name_of(present), strerror(-error));
-    if (status || error < 0) {
-        entrances_take_back(entrances, routes->workers);
-        entrances_close(entrances);
-    } else {
-        entrances_announce(entrances);
-    }
-    set_failed(routes, present, status || error < 0);
+    set_failed(routes, present, status != 0);
+}
+
+static void close_all(struct guest_routes *routes, struct present *present)
+{
+    entrances_take_back(&present->entrances, routes->workers);
+    entrances_close(&present->entrances);
 }
 
 static struct present **find(struct guest_routes *routes, const char *name)
@@ -117,8 +107,7 @@ static void appeared(void *owner, const char *name)
 static void leave(struct guest_routes *routes, struct present *present)
 {
     set_failed(routes, present, false);
-    entrances_take_back(&present->entrances, routes->workers);
-    entrances_close(&present->entrances);
+    close_all(routes, present);
     config_free(present->config);
     free(present);
 }
@@ -136,23 +125,19 @@ static void gone(void *owner, const char *name)
     leave(routes, present);
 }
 
-/* What the new templates make of a guest that is there. */
-static void renew(struct guest_routes *routes, struct present *present)
+/* What the new templates make of a guest that is there. false: nothing. */
+static bool renew(struct guest_routes *routes, struct present *present)
 {
     struct config *config = config_make(routes, name_of(present));
-    int status =
-        config ? entrances_update(&present->entrances, config, routes->uses, routes->workers, false)
-               : -1;
 
-    if (status) {
-        entrances_take_back(&present->entrances, routes->workers);
-        entrances_close(&present->entrances);
-    }
-    if (config) {
-        config_free(present->config);
-        present->config = config;
-    }
-    set_failed(routes, present, status != 0);
+    if (!config)
+        return false;
+    config_free(present->config);
+    present->config = config;
+    open_all(routes, present, false);
+    if (present->failed)
+        close_all(routes, present);
+    return true;
 }
 
 void guest_routes_yield(struct guest_routes *routes, const struct config *config)
@@ -172,9 +157,18 @@ void guest_routes_yield(struct guest_routes *routes, const struct config *config
 
 void guest_routes_update(struct guest_routes *routes, struct config *config)
 {
+    struct present **link = &routes->first;
+
     routes->config = config;
-    for (struct present *present = routes->first; present; present = present->next)
-        renew(routes, present);
+    while (*link) {
+        struct present *present = *link;
+        if (renew(routes, present)) {
+            link = &present->next;
+        } else {
+            *link = present->next;
+            leave(routes, present);
+        }
+    }
     guest_watch_retell(routes->watch);
     routes->look_ns = clock_ns();
     guest_routes_look(routes);

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 from harness import CONFIG, SLOWNESS, UNAVAILABLE, VSLUICE, read_all, wait_until
@@ -219,6 +220,24 @@ class Reload(harness.TestCase):
         wait_until(lambda: listening() == {'x-p'}, 10, lambda: str(listening()))
         self.reload({'r': (self.unix(), self.first.endpoint, '')})
         self.assertEqual(listening(), set())
+        self.end_well(vsluice)
+
+    def test_a_guest_that_no_template_fits_any_more(self):
+        """It has no sockets then: those of before do not come back."""
+        vms = self.name('')
+        os.mkdir(vms)
+        os.link(self.first.endpoint[5:], f'{vms}/{"p" * 40}.sock')
+        each = f'[guest *]\naddress = vsock-mux:{vms}/{{name}}.sock\n'
+        out = pathlib.Path(self.name(''))
+        out.mkdir()
+        vsluice = self.run_it({'x': (f'unix:{out}/{{name}}', 'guest:{name}:1', '')}, each)
+        self.assertEqual(len(list(out.iterdir())), 1)
+        self.reload({'x': (f'unix:{out}/{"l" * 50}{{name}}', 'guest:{name}:1', '')}, each)
+        vsluice.wait_lines('guest p*: .* is too long for guest')
+        time.sleep(1.5 * SLOWNESS)
+        self.assertEqual(list(out.iterdir()), [])
+        self.reload({'x': (f'unix:{out}/{{name}}', 'guest:{name}:1', '')}, each)
+        wait_until(lambda: len(list(out.iterdir())) == 1, 10, 'it is not listened for again')
         self.end_well(vsluice)
 
     def test_frozen_guests_stay_frozen(self):
