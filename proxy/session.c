@@ -2,10 +2,9 @@
 #include "proxy/session.h"
 
 #include "proxy/lane.h"
-#include "proxy/session_tell.h"
+#include "proxy/session_internal.h"
 #include "proxy/session_use.h"
 #include "proxy/tcp_options.h"
-#include "proxy/vmm.h"
 #include "ring/socket.h"
 
 #include <assert.h>
@@ -51,12 +50,12 @@ size_t sessions_count(const struct sessions *sessions)
     return sessions->slab.used;
 }
 
-static struct session *session_of_timer(struct ring_timer *timer)
+struct session *session_of_timer(struct ring_timer *timer)
 {
     return (void *)((char *)timer - offsetof(struct session, timer));
 }
 
-static void set_timer(struct session *session, uint64_t after_ns, ring_timer_handler *handler)
+void session_set_timer(struct session *session, uint64_t after_ns, ring_timer_handler *handler)
 {
     struct ring *ring = session->sessions->ring;
     ring_timer_arm(ring, &session->timer, ring_now_ns(ring) + after_ns, handler);
@@ -141,27 +140,6 @@ static void side_cancel(struct session *session, struct side *side)
         ring_cancel(ring, &side->cancel_write, cancelled_write, side->fd_write);
 }
 
-static void dial_over(struct session *session)
-{
-    slab_give(&session->sessions->dials, session->dial);
-    session->dial = NULL;
-}
-
-static void greeting_over(struct session *session)
-{
-    slab_give(&session->sessions->greetings, session->greeting);
-    session->greeting = NULL;
-    session->greets = false;
-}
-
-static void stop_connecting(struct session *session)
-{
-    if (session->greets && greeting_stop(session->greeting))
-        greeting_over(session);
-    else if (!session->greets && session->dial && dial_stop(session->dial))
-        dial_over(session);
-}
-
 void session_stop(struct session *session, enum reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
@@ -174,7 +152,7 @@ void session_stop(struct session *session, enum reason reason, int error)
     session->state = SESSION_STOPPING;
     ring_timer_disarm(sessions->ring, &session->timer);
     ring_timer_disarm(sessions->ring, &session->retry);
-    stop_connecting(session);
+    session_begin_stop(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         side_cancel(session, &session->sides[i]);
     session_join(session);
@@ -295,7 +273,7 @@ static void probe(struct session *session, struct side *side)
     if (side->transport == TRANSPORT_TCP || !ring_socket_peer_gone(side->fd, &error)) {
         session_watch(session, side);
         if (side->transport == TRANSPORT_VSOCK)
-            set_timer(session, SESSION_PROBE_NS, probe_again);
+            session_set_timer(session, SESSION_PROBE_NS, probe_again);
         return;
     }
     if (error)
@@ -350,7 +328,7 @@ uint32_t session_delivered(const struct session *session)
 static void discard_for_a_while(struct session *session)
 {
     session->delivered_past = session_delivered(session);
-    set_timer(session, SESSION_DISCARD_NS, discarded_enough);
+    session_set_timer(session, SESSION_DISCARD_NS, discarded_enough);
 }
 
 /* Nothing was dropped, and who reads what a side that is gone has sent takes his time. */
@@ -393,207 +371,4 @@ void session_lane_changed(struct session *session, struct lane *lane)
         discard_for_a_while(session);
     else
         probe(session, &session->sides[lane->source]);
-}
-
-/* What the guest runs on is learned from the first connection with it. */
-static bool holds_half_close(const struct guest *guest, struct guest_use *use, int fd)
-{
-    if (!guest)
-        return false;
-    enum guest_vmm vmm = vmm_find(guest, fd);
-    if (use && vmm != GUEST_VMM_AUTO)
-        atomic_store(&use->vmm, vmm);
-    return vmm_holds_half_close(guest, vmm);
-}
-
-/* The dial is at rest; it is given back once what the initiator told is needed no more. */
-static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
-                   int error)
-{
-    struct session *session = dial->options.owner;
-    const struct opening *opening = session->opening;
-    struct side *target = &session->sides[SIDE_TARGET];
-    uint64_t took_ns = ring_now_ns(dial->ring) - dial->started_ns;
-
-    if (session->state == SESSION_STOPPING) {
-        dial_over(session);
-        session_join(session);
-        return;
-    }
-    if (reason != REASON_NONE) {
-        session_stop(session, reason, error);
-        return;
-    }
-    if (opening->use)
-        route_times_add(&opening->use->connecting, took_ns);
-    target->fd = fd;
-    target->fd_write = fd;
-    target->transport = (uint8_t)transport;
-    target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
-    session->state = SESSION_RELAYING;
-    ring_timer_disarm(session->sessions->ring, &session->timer);
-    reason = session_tell(session, &error);
-    if (reason != REASON_NONE) {
-        session_stop(session, reason, error);
-        return;
-    }
-    dial_over(session);
-    for (unsigned i = 0; i < SIDE_COUNT; i++)
-        lane_start(&session->lanes[i]);
-}
-
-static void patience_over(struct ring_timer *timer)
-{
-    struct session *session = session_of_timer(timer);
-    session_watch(session, &session->sides[SIDE_INITIATOR]);
-}
-
-static void link_first(struct sessions *sessions, struct session *session)
-{
-    session->next = sessions->first;
-    session->link = &sessions->first;
-    if (session->next)
-        session->next->link = &session->next;
-    sessions->first = session;
-}
-
-static bool names_port(const struct opening *opening)
-{
-    return opening->listen->written.kind == ENDPOINT_MUX;
-}
-
-static unsigned greeting_parts(const struct opening *opening)
-{
-    return (opening->route->accept_proxy ? GREETING_PROXY : 0) |
-           (names_port(opening) ? GREETING_CONNECT : 0);
-}
-
-/* Takes a slot for what the session does first. */
-static bool take_beginning(struct session *session)
-{
-    struct sessions *sessions = session->sessions;
-
-    session->greets = greeting_parts(session->opening) != 0;
-    if (session->greets)
-        session->greeting = slab_take(&sessions->greetings);
-    else
-        session->dial = slab_take(&sessions->dials);
-    return session->dial;
-}
-
-/* told: what a PROXY header told; NULL: there was none. */
-static void connect_target(struct session *session, const struct proxy_header *told)
-{
-    struct sessions *sessions = session->sessions;
-    const struct route *route = session->opening->route;
-    unsigned wait_max = route->wait_max / sessions->shares;
-    struct dial_options options = {
-        .target = &route->target_resolved,
-        .port = session->port,
-        .guest = session->opening->target,
-        .timeout_ns = route->connect_timeout_ns,
-        .keepalive_ns = route->keepalive_ns,
-        .owner = session,
-        .wait_ns = route->wait_ns,
-        .wait_phases = route->wait_phases,
-        .wait_max = wait_max > 0 ? wait_max : 1,
-        .lines = &sessions->lines,
-    };
-
-    if (told)
-        options.told = *told;
-    session->state = SESSION_CONNECTING;
-    set_timer(session, SESSION_PATIENCE_NS, patience_over);
-    dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
-}
-
-static bool is_allowed(const struct route *route, uint32_t port)
-{
-    for (size_t i = 0; i < route->port_range_count; i++)
-        if (port >= route->ports[i].first && port <= route->ports[i].last)
-            return true;
-    return route->port_range_count == 0;
-}
-
-static void greeted(struct greeting *greeting, uint32_t port, enum reason reason, int error)
-{
-    struct session *session = greeting->owner;
-
-    if (session->state == SESSION_STOPPING) {
-        greeting_over(session);
-        session_join(session);
-        return;
-    }
-    if (reason == REASON_NONE && names_port(session->opening)) {
-        session->port = port;
-        if (!is_allowed(session->opening->route, port))
-            reason = REASON_PORT_DENIED;
-    }
-    if (reason != REASON_NONE) {
-        session_stop(session, reason, error);
-        return;
-    }
-    struct proxy_header told = greeting->told;
-    greeting_over(session);
-    session->dial = slab_take(&session->sessions->dials);
-    if (session->dial)
-        connect_target(session, &told);
-    else
-        session_stop(session, REASON_NO_MEMORY, -ENOMEM);
-}
-
-static void begin(struct session *session)
-{
-    const struct opening *opening = session->opening;
-    struct side *initiator = &session->sides[SIDE_INITIATOR];
-
-    initiator->holds_half_close =
-        holds_half_close(opening->listen->guest, opening->source, initiator->fd);
-    enum reason full = session_use_enter(session);
-    if (full != REASON_NONE) {
-        session_stop(session, full, 0);
-    } else if (session->greets) {
-        session->state = SESSION_GREETING;
-        greeting_start(session->greeting, session->sessions->ring, initiator->fd,
-                       greeting_parts(opening), opening->route->connect_timeout_ns, greeted,
-                       session);
-    } else {
-        connect_target(session, NULL);
-    }
-}
-
-static int refuse(const struct sessions *sessions, const struct arrival *arrival)
-{
-    ring_socket_reset(arrival->fd);
-    if (arrival->fd_write != arrival->fd)
-        ring_socket_close(arrival->fd_write);
-    return sessions->slab.used == sessions->slab.max ? -EAGAIN : -ENOMEM;
-}
-
-int sessions_start(struct sessions *sessions, const struct arrival *arrival)
-{
-    struct session *session = slab_take(&sessions->slab);
-
-    if (!session)
-        return refuse(sessions, arrival);
-    session->sessions = sessions;
-    session->opening = arrival->opening;
-    if (!take_beginning(session)) {
-        slab_give(&sessions->slab, session);
-        return refuse(sessions, arrival);
-    }
-    opening_ref(session->opening);
-    session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
-    session->port = arrival->opening->listen->target_port;
-    for (unsigned i = 0; i < SIDE_COUNT; i++) {
-        session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
-        session->lanes[i].source = (uint8_t)i;
-    }
-    struct side *initiator = &session->sides[SIDE_INITIATOR];
-    initiator->fd = arrival->fd;
-    initiator->fd_write = arrival->fd_write;
-    initiator->transport = (uint8_t)arrival->transport;
-    link_first(sessions, session);
-    begin(session);
-    return 0;
 }
