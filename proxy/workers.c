@@ -107,6 +107,7 @@ static void *run(void *argument)
 static int thread_start(struct workers *workers)
 {
     struct worker_thread *thread = &workers->threads[workers->count];
+    char name[16];
 
     thread->worker.workers = workers;
     int error = mailbox_init(&thread->worker.mailbox);
@@ -117,6 +118,8 @@ static int thread_start(struct workers *workers)
         mailbox_deinit(&thread->worker.mailbox);
         return -error;
     }
+    snprintf(name, sizeof(name), "worker %u", workers->count);
+    pthread_setname_np(thread->id, name);
     workers->count++;
     return 0;
 }

@@ -18,6 +18,7 @@ static const char usage[] =
     "       peer idle ENDPOINT [--sessions N] [--hold]  all open, then all active at once\n"
     "       peer echo ENDPOINT [--seconds T] [--every S] [--bytes B]  round trips and their "
     "latency\n"
+    "            ends in good order at SIGTERM\n"
     "       peer flood ENDPOINT [--bytes B] [--seconds T] [--down] [--hold]  to who never reads\n"
     "       peer hash  XXH64 of standard input\n"
     "ENDPOINT: tcp:HOST:PORT unix:/PATH unix:@NAME vsock:CID:PORT vsock-mux:/PATH:PORT fd:IN,OUT\n"

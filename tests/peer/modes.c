@@ -2,6 +2,7 @@
 #include "crowd.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,7 +254,18 @@ static double percentile(double share)
 static struct {
     const struct options *options;
     double until;
+    volatile sig_atomic_t told_to_stop;
 } echo;
+
+static void echo_on_signal(int signal)
+{
+    echo.told_to_stop = signal;
+}
+
+static bool echo_is_over(void)
+{
+    return echo.told_to_stop || now() >= echo.until;
+}
 
 /* Notes the round, and starts the next unless there is a pause between. */
 static void echo_changed(struct session *session)
@@ -264,7 +276,7 @@ static void echo_changed(struct session *session)
     session->round_started = 0;
     if (session->out.total != UINT64_MAX)
         return; /* that was the last one */
-    if (now() >= echo.until)
+    if (echo_is_over())
         session_round(session, echo.options->bytes, true);
     else if (echo.options->every == 0)
         session_round(session, echo.options->bytes, false);
@@ -277,6 +289,7 @@ int mode_echo(const struct place *place, const struct options *options)
     double next;
     int status;
 
+    signal(SIGTERM, echo_on_signal);
     echo.options = options;
     echo.until = now() + options->seconds;
     all.sessions = all.concurrency;
@@ -288,7 +301,7 @@ int mode_echo(const struct place *place, const struct options *options)
             for (uint64_t i = 0; i < crowd.started; i++)
                 if (crowd.sessions[i].end == SESSION_OPEN && crowd.sessions[i].round_started == 0 &&
                     crowd.sessions[i].out.total == UINT64_MAX)
-                    session_round(&crowd.sessions[i], options->bytes, now() >= echo.until);
+                    session_round(&crowd.sessions[i], options->bytes, echo_is_over());
             next += options->every > 0 ? options->every : 0.1;
         }
         if (!crowd_round(&crowd, next - now()))

@@ -1,7 +1,7 @@
-# What the scripts in the booted machine share. `fail` shows the journal of $units.
+# What the scripts in the booted machine share. `fail` shows the end of the journal of $units.
 fail() {
     echo "failed: $1"
-    journalctl -b --no-pager $(printf -- '-u %s ' $units)
+    journalctl -b --no-pager -n 300 $(printf -- '-u %s ' $units)
     exit 1
 }
 
