@@ -135,7 +135,7 @@ static void scan(struct greeting *greeting, size_t count)
                    : greeting_scan(greeting->bytes, known + count, &greeting->port);
 
     if (part < 0) {
-        fail_by_garbage(greeting, 0);
+        fail_by_garbage(greeting, part == -EBADMSG ? part : 0);
     } else if (!consume(greeting, part > 0 ? (size_t)part - known : count)) {
         fail(greeting, REASON_INITIATOR_LEFT, -ECONNRESET);
     } else if (part > 0) {

@@ -1,6 +1,8 @@
 /* Reading and writing PROXY headers. */
 #include "proxy/proxy_header.h"
 
+#include "proxy/crc32c.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/vm_sockets.h>
@@ -34,8 +36,9 @@ enum {
     FAMILY_UNIX_DATAGRAM = 0x32,
 };
 
-/* Of the private range, 0xE0 to 0xEF. */
+/* The second and all behind it: of the private range, 0xE0 to 0xEF. */
 enum {
+    TLV_CRC32C = 0x03,
     TLV_SOURCE_CID = 0xE0,
     TLV_SOURCE_PORT = 0xE1,
     TLV_DESTINATION_CID = 0xE2,
@@ -229,6 +232,36 @@ static bool tlvs_read(const char *bytes, size_t length, struct vsock_numbers *re
     return length == 0;
 }
 
+/* Over the whole header, its own value as zeros. */
+static uint32_t header_crc(const char *header, size_t length, const char *value)
+{
+    static const char zeros[sizeof(uint32_t)];
+    const char *behind = value + sizeof(zeros);
+    uint32_t crc = crc32c(0, header, (size_t)(value - header));
+
+    crc = crc32c(crc, zeros, sizeof(zeros));
+    return crc32c(crc, behind, (size_t)(header + length - behind));
+}
+
+/* Of TLVs that fill the header from `at` on: does each CRC32c among them hold? */
+static bool crc_holds(const char *header, size_t length, size_t at)
+{
+    while (at < length) {
+        size_t value_bytes = get16(header + at + 1);
+        const char *value = header + at + TLV_FIXED_BYTES;
+        if (header[at] == TLV_CRC32C) {
+            uint32_t told;
+            if (value_bytes != sizeof(told))
+                return false;
+            memcpy(&told, value, sizeof(told));
+            if (ntohl(told) != header_crc(header, length, value))
+                return false;
+        }
+        at += TLV_FIXED_BYTES + value_bytes;
+    }
+    return true;
+}
+
 static void vsock_get(const struct vsock_numbers *numbers, unsigned first, struct address *ret)
 {
     struct sockaddr_vm svm = {
@@ -265,6 +298,8 @@ static int v2_parse(const char *bytes, size_t length, struct proxy_header *ret)
         bool well = tlvs_read(at + addresses, rest - (size_t)addresses, &numbers);
         if (!well && family != FAMILY_UNSPEC)
             return -EPROTO;
+        if (well && !crc_holds(bytes, V2_FIXED_BYTES + rest, V2_FIXED_BYTES + (size_t)addresses))
+            return -EBADMSG;
         addresses_get(family, at, &header);
         if (well && family == FAMILY_UNSPEC) {
             vsock_get(&numbers, 0, &header.source);
@@ -436,12 +471,16 @@ size_t proxy_header_format_v2(const struct proxy_header *header, const char *rou
     struct proxy_header told = unmapped(header);
     unsigned family = family_of(&told);
     char *at = put(bytes, v2_signature, V2_SIGNATURE_BYTES);
+    uint32_t crc = 0;
 
     *at++ = (char)COMMAND_PROXY;
     *at++ = (char)family;
     char *length = at;
     at = put_addresses(at + sizeof(uint16_t), family, &told);
     at = put_tlv(at, TLV_ROUTE, route, strnlen(route, UINT8_MAX));
+    at = put_tlv(at, TLV_CRC32C, &crc, sizeof(crc));
     put(length, &(uint16_t){htons((uint16_t)(at - length - 2))}, sizeof(uint16_t));
+    crc = htonl(crc32c(0, bytes, (size_t)(at - bytes)));
+    put(at - sizeof(crc), &crc, sizeof(crc));
     return (size_t)(at - bytes);
 }

@@ -11,7 +11,7 @@
 
 #define PROXY_HEADER_V1_BYTES_MAX 107 /* the longest line */
 #define PROXY_HEADER_BYTES_MAX \
-    536 /* as many as come in one piece everywhere; ours have at most 490 */
+    536 /* as many as come in one piece everywhere; ours have at most 497 */
 
 /* Both of TCP, of Unix, or one or two of vsock. length 0: not told. */
 struct proxy_header {
@@ -20,8 +20,8 @@ struct proxy_header {
 };
 
 /* What `length` bytes say. The length of the whole header, of either version; 0: there is more to
- * come; -EPROTO: no header can come of it. Where it leaves open who is connected (LOCAL, UNKNOWN,
- * UDP, families of others) both addresses have length 0. */
+ * come; -EPROTO: no header can come of it; -EBADMSG: its CRC32c is another one. Where it leaves
+ * open who is connected (LOCAL, UNKNOWN, UDP, families of others) both addresses have length 0. */
 int proxy_header_parse(const char *bytes, size_t length, struct proxy_header *ret);
 
 /* Return the length. What version 1 has no words for is UNKNOWN; version 2 tells it as AF_UNSPEC.

@@ -35,6 +35,8 @@ const char *reason_detail(enum reason reason, int error)
 {
     if (reason == REASON_NAME_UNRESOLVED)
         return gai_strerror(error);
+    if (reason == REASON_PROXY_GARBAGE && error == -EBADMSG)
+        return "its CRC32c is wrong";
     return error ? strerror(-error) : "no system error";
 }
 

@@ -70,7 +70,7 @@ unsigned reason_guest_phases(enum reason reason);
 /* false: the sockets are closed with a reset, so that no truncated stream looks whole. */
 bool reason_whole(enum reason reason);
 
-/* The system's words for the error that came with the reason: negative errno, or getaddrinfo's. */
+/* Words for the error that came with the reason: negative errno, or getaddrinfo's. */
 const char *reason_detail(enum reason reason, int error);
 
 /* What a failed connect says (error: negative errno), by the kind of socket it failed on. */

@@ -81,6 +81,33 @@ static bool tlvs_fill(const unsigned char *at, size_t length)
     return true;
 }
 
+/* Bit by bit; the value at `zeros` counts as zeros. */
+static uint32_t crc_of(const unsigned char *bytes, size_t length, size_t zeros)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < length; i++) {
+        crc ^= i >= zeros && i < zeros + 4 ? 0 : bytes[i];
+        for (unsigned bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    }
+    return ~crc;
+}
+
+static bool crc_holds(const unsigned char *bytes, size_t length, size_t at)
+{
+    for (; at < length; at += 3U + bytes[at + 1] * 256U + bytes[at + 2]) {
+        if (bytes[at] != 3)
+            continue;
+        uint32_t crc = crc_of(bytes, length, at + 3);
+        if (bytes[at + 1] != 0 || bytes[at + 2] != 4 || bytes[at + 3] != crc >> 24 ||
+            bytes[at + 4] != (crc >> 16 & 255) || bytes[at + 5] != (crc >> 8 & 255) ||
+            bytes[at + 6] != (crc & 255))
+            return false;
+    }
+    return true;
+}
+
 /* Of bytes that begin as a block does. */
 static int block_expected(const unsigned char *bytes, size_t length)
 {
@@ -101,8 +128,11 @@ static int block_expected(const unsigned char *bytes, size_t length)
         return -EPROTO;
     if (length < 16 + rest)
         return 0;
-    if (own > 0 && !tlvs_fill(bytes + 16 + own, rest - own))
+    bool fill = tlvs_fill(bytes + 16 + own, rest - own);
+    if (own > 0 && !fill)
         return -EPROTO;
+    if (!local && fill && !crc_holds(bytes, 16 + rest, 16 + own))
+        return -EBADMSG;
     return (int)(16 + rest);
 }
 

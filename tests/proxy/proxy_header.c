@@ -1,8 +1,10 @@
 /* PROXY headers: what they say, in pieces too, and what is none. */
 #include "proxy/proxy_header.h"
 
+#include "proxy/crc32c.h"
 #include "tests/fake/random.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -60,13 +62,18 @@ static void expect_line(const char *line, const char *source, const char *destin
     expect_header(line, strlen(line), source, destination);
 }
 
-static void expect_garbage(const char *bytes, size_t length)
+static void expect_no_header(const char *bytes, size_t length, int error)
 {
     struct proxy_header header;
 
     memset(&header, 0x5a, sizeof(header));
-    cr_assert_eq(parse(bytes, length, &header), -EPROTO, "'%.*s'", (int)length, bytes);
+    cr_assert_eq(parse(bytes, length, &header), error, "'%.*s'", (int)length, bytes);
     cr_assert_eq(header.source.length, 0x5a5a5a5a);
+}
+
+static void expect_garbage(const char *bytes, size_t length)
+{
+    expect_no_header(bytes, length, -EPROTO);
 }
 
 static void expect_no_line(const char *line)
@@ -185,7 +192,7 @@ Test(proxy_header, blocks)
 {
     EXPECT_BLOCK(0x21, 0x11, TCP4, "tcp:192.0.2.1:1024", "tcp:192.0.2.2:80");
     EXPECT_BLOCK(0x21, 0x21, TCP6, "tcp:[2001:db8::1]:1024", "tcp:[2001:db8::2]:80");
-    EXPECT_BLOCK(0x21, 0x11, TCP4 "\x04\0\0\x03\0\x04\x01\x02\x03\x04", "tcp:192.0.2.1:1024",
+    EXPECT_BLOCK(0x21, 0x11, TCP4 "\x04\0\0\x02\0\x04\x01\x02\x03\x04", "tcp:192.0.2.1:1024",
                  "tcp:192.0.2.2:80");
     EXPECT_BLOCK(0x21, 0x12, TCP4, "", "");
     EXPECT_BLOCK(0x21, 0x22, TCP6, "", "");
@@ -215,6 +222,7 @@ Test(proxy_header, blocks_of_unix_sockets)
     cr_assert_eq(header.source.length, sizeof(sa_family_t) + 108U);
 }
 
+#define WEB          "\xe4\0\x03web"
 #define CID(type, n) type "\0\x04\0\0\0" n
 #define SOURCE_CID   CID("\xe0", "\x03")
 #define SOURCE_PORT  CID("\xe1", "\x50")
@@ -273,6 +281,37 @@ Test(proxy_header, what_is_no_block)
     begin(bytes, 0x21, 0x11, 12 + 4);
     bytes[16 + 12 + 2] = 2; /* of one byte */
     expect_garbage(bytes, 16 + 12 + 4);
+}
+
+#define CRC_OF_TCP4 "\xde\xb8\x82\xb6"
+#define CRC(value)  "\x03\0\x04" value
+
+static void expect_wrong_crc(unsigned family, const char *rest, size_t rest_bytes)
+{
+    char bytes[PROXY_HEADER_BYTES_MAX];
+
+    size_t length = begin(bytes, 0x21, family, rest_bytes);
+    memcpy(bytes + length, rest, rest_bytes);
+    expect_no_header(bytes, length + rest_bytes, -EBADMSG);
+}
+
+#define EXPECT_WRONG_CRC(family, rest) expect_wrong_crc(family, rest, sizeof(rest) - 1)
+
+Test(proxy_header, checksums)
+{
+    EXPECT_BLOCK(0x21, 0x11, TCP4 CRC(CRC_OF_TCP4), "tcp:192.0.2.1:1024", "tcp:192.0.2.2:80");
+    EXPECT_WRONG_CRC(0x11, TCP4 CRC("\0\0\0\0"));
+    EXPECT_WRONG_CRC(0x11, "\xc1"
+                           "\0\x02\x01\xc0\0\x02\x02\x04\0\0\x50" CRC(CRC_OF_TCP4));
+    EXPECT_WRONG_CRC(0x11, TCP4 CRC(CRC_OF_TCP4) WEB);
+    EXPECT_WRONG_CRC(0x11, TCP4 CRC(CRC_OF_TCP4) CRC(CRC_OF_TCP4));
+    EXPECT_WRONG_CRC(0x11, TCP4 "\x03\0\0");
+    EXPECT_WRONG_CRC(0x11, TCP4 "\x03\0\x03\0\0\0");
+    EXPECT_WRONG_CRC(0x11, TCP4 "\x03\0\x05" CRC_OF_TCP4 "\0");
+    EXPECT_WRONG_CRC(0x12, TCP4 CRC(CRC_OF_TCP4));
+    EXPECT_WRONG_CRC(0x00, CRC("\0\0\0\0"));
+    EXPECT_BLOCK(0x21, 0x00, CRC("\0\0\0\0") "x", "", "");
+    EXPECT_BLOCK(0x20, 0x11, TCP4 CRC("\0\0\0\0"), "", "");
 }
 
 /* Whatever stands wherever in a signature: no header, and that is told as soon as it is there. */
@@ -335,15 +374,20 @@ static void expect_v2(const struct proxy_header *header, unsigned family, const 
                       size_t rest_bytes)
 {
     char bytes[PROXY_HEADER_BYTES_MAX], expected[PROXY_HEADER_BYTES_MAX];
+    static const char crc[] = CRC("\0\0\0\0");
 
-    size_t fixed = begin(expected, 0x21, family, rest_bytes);
-    memcpy(expected + fixed, rest, rest_bytes);
-    cr_assert_eq(proxy_header_format_v2(header, "web", bytes), fixed + rest_bytes);
-    cr_assert_arr_eq(bytes, expected, fixed + rest_bytes);
+    size_t length = begin(expected, 0x21, family, rest_bytes + sizeof(crc) - 1);
+    memcpy(expected + length, rest, rest_bytes);
+    length += rest_bytes;
+    memcpy(expected + length, crc, sizeof(crc) - 1);
+    length += sizeof(crc) - 1;
+    uint32_t value = htonl(crc32c(0, expected, length));
+    memcpy(expected + length - sizeof(value), &value, sizeof(value));
+    cr_assert_eq(proxy_header_format_v2(header, "web", bytes), length);
+    cr_assert_arr_eq(bytes, expected, length);
 }
 
 #define EXPECT_V2(header, family, rest) expect_v2(header, family, rest, sizeof(rest) - 1)
-#define WEB                             "\xe4\0\x03web"
 
 Test(proxy_header, blocks_written)
 {
@@ -379,7 +423,7 @@ Test(proxy_header, the_longest_name_of_a_route)
     memset(route, 'r', sizeof(route));
     route[sizeof(route) - 1] = '\0';
     size_t length = proxy_header_format_v2(&header, route, bytes);
-    cr_assert_eq(length, 16U + 216 + 3 + 255);
+    cr_assert_eq(length, 16U + 216 + 3 + 255 + 7);
     cr_assert_eq(parse(bytes, length, &again), (int)length);
 }
 
@@ -453,6 +497,10 @@ Test(proxy_header, random_damage)
 
         size_t length = seed % 4 < 2 ? proxy_header_format_v1(&header, bytes)
                                      : proxy_header_format_v2(&header, "r", bytes);
+        if (seed % 4 >= 2 && seed % 3) { /* without its checksum, which sees all damage */
+            length -= 7;
+            bytes[15] = (char)(bytes[15] - 7);
+        }
         for (unsigned i = 0; i < 2; i++)
             bytes[random_below(&random, length)] = random_permille(&random, 500)
                                                        ? (char)random_next(&random)

@@ -34,6 +34,8 @@ Test(reason, details_are_told_in_words)
 {
     cr_assert_str_eq(reason_detail(REASON_TARGET_REFUSED, -ECONNREFUSED), strerror(ECONNREFUSED));
     cr_assert_str_eq(reason_detail(REASON_NAME_UNRESOLVED, EAI_NONAME), gai_strerror(EAI_NONAME));
+    cr_assert_str_eq(reason_detail(REASON_PROXY_GARBAGE, -EBADMSG), "its CRC32c is wrong");
+    cr_assert_str_eq(reason_detail(REASON_PROXY_GARBAGE, 0), "no system error");
 }
 
 struct row {

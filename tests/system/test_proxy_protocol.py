@@ -27,8 +27,23 @@ def tlv(number, value):
     return struct.pack('!BH', number, len(value)) + value
 
 
-def of_route(name=b'r'):
-    return tlv(0xe4, name)
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def with_crc(family, addresses=b'', tlvs=b'', crc=None):
+    """A header that ends with its CRC32c, or with a wrong one."""
+    zeroed = v2(family, addresses, tlvs + tlv(3, b'\0' * 4))
+    return zeroed[:-4] + struct.pack('!I', crc32c(zeroed) if crc is None else crc)
+
+
+def of_vsluice(family, addresses=b'', route=b'r'):
+    return with_crc(family, addresses, tlv(0xe4, route))
 
 
 def inet(family, source, destination):
@@ -45,7 +60,8 @@ LINE = b'PROXY TCP4 192.0.2.77 192.0.2.1 56324 443\r\n'
 
 # All that tell the same, and all that tell nothing.
 SAME = [LINE, FIRST, v2(TCP4, inet(socket.AF_INET, ('192.0.2.77', 56324), ('192.0.2.1', 443)),
-                        tlv(4, b'\0' * 40) + tlv(2, b'example.org'))]
+                        tlv(4, b'\0' * 40) + tlv(2, b'example.org')),
+        with_crc(TCP4, FIRST[16:], tlv(4, b'\0' * 5))]
 NOTHING = [b'PROXY UNKNOWN\r\n', b'PROXY UNKNOWN ' + b'f' * 91 + b'\r\n', v2(UNSPEC), v2(UNSPEC, command=0x20),
            v2(UNSPEC, b'x' * 520, command=0x20), v2(UDP4, b'x' * 12)]
 
@@ -162,6 +178,25 @@ class ProxyAccepted(Case):
             self.listening.accept()
         vsluice.stop()
 
+    def test_wrong_checksum(self):
+        vsluice = self.routed('accept-proxy = yes')
+        right = with_crc(TCP4, FIRST[16:])
+        crc = int.from_bytes(right[-4:], 'big')
+        wrong = [with_crc(TCP4, FIRST[16:], crc=crc ^ 1), with_crc(UNSPEC, crc=0), right[:20] + b'\0' + right[21:],
+                 with_crc(TCP4, FIRST[16:], crc=int.from_bytes(right[-4:], 'little')),
+                 v2(TCP4, FIRST[16:], tlv(3, b'')), v2(TCP4, FIRST[16:], tlv(3, right[-4:] + b'\0'))]
+        for header in wrong:
+            with self.subTest(header):
+                initiator = self.dial(vsluice.endpoint)
+                initiator.sendall(header + b'GET')
+                self.assertEqual(self.swallowed(initiator), b'')
+        vsluice.wait_lines(r'ended: proxy-garbage: .* \(its CRC32c is wrong\)', len(wrong))
+        self.assertEqual(len(vsluice.ended()), len(wrong))
+        initiator = self.dial(vsluice.endpoint)
+        initiator.sendall(right)
+        self.exchange(initiator, b'hello', b'hello')
+        vsluice.stop()
+
     def swallowed(self, sock):
         try:
             return read_all(sock)
@@ -207,7 +242,7 @@ class ProxySent(Case):
         self.assertEqual(got, b'PROXY %s %s %s %d %d\r\n' % (name, source[0].encode(), destination[0].encode(),
                                                            source[1], destination[1]))
         source, destination, got = self.sent('v2', listen)
-        self.assertEqual(got, v2(code, inet(family, source, destination), of_route()))
+        self.assertEqual(got, of_vsluice(code, inet(family, source, destination)))
 
     def test_of_tcp4(self):
         self.expect_of_tcp('tcp:127.0.0.1:0', b'TCP4', socket.AF_INET, TCP4)
@@ -230,9 +265,9 @@ class ProxySent(Case):
             sock.connect(path)
             return sock
         self.assertEqual(self.sent('v1', f'unix:{path}')[2], b'PROXY UNKNOWN\r\n')
-        self.assertEqual(self.sent('v2', f'unix:{path}')[2], v2(UNIX, unix('', path), of_route()))
-        self.assertEqual(self.sent('v2', f'unix:{path}', named)[2], v2(UNIX, unix(own, path), of_route()))
-        self.assertEqual(self.sent('v2', f'unix:@{path}')[2], v2(UNIX, unix('', '\0' + path), of_route()))
+        self.assertEqual(self.sent('v2', f'unix:{path}')[2], of_vsluice(UNIX, unix('', path)))
+        self.assertEqual(self.sent('v2', f'unix:{path}', named)[2], of_vsluice(UNIX, unix(own, path)))
+        self.assertEqual(self.sent('v2', f'unix:@{path}')[2], of_vsluice(UNIX, unix('', '\0' + path)))
 
     def test_into_a_guest(self):
         """Behind the handshake with the VMM, before the initiator hears OK."""
@@ -250,9 +285,9 @@ class ProxySent(Case):
             side.sendall(b'OK 1073741824\nwelcome')
             if route == b'tcp':
                 addresses = inet(socket.AF_INET, initiator.getsockname(), initiator.getpeername())
-                header = v2(TCP4, addresses, of_route(route))
+                header = of_vsluice(TCP4, addresses, route)
             else:
-                header = v2(UNIX, unix('', path), of_route(route))
+                header = of_vsluice(UNIX, unix('', path), route)
             initiator.sendall(b'hello')
             initiator.shutdown(socket.SHUT_WR)
             self.assertEqual(read_all(side), header + b'hello')
@@ -265,7 +300,7 @@ class ProxySent(Case):
         path = self.name('.sock')
         vsluice = self.routed('send-proxy = v2', f'vsock-mux:{path}:80')
         initiator = self.dial(f'unix:{path}_80')
-        self.exchange(initiator, v2(UNIX, unix('', path + '_80'), of_route()) + b'hello', b'hello')
+        self.exchange(initiator, of_vsluice(UNIX, unix('', path + '_80')) + b'hello', b'hello')
         self.end_well(vsluice)
 
     def test_what_was_accepted_is_sent_on(self):
@@ -277,10 +312,10 @@ class ProxySent(Case):
             ('v1', SAME[0], LINE), ('v1', SAME[2], LINE),
             ('v1', v2(TCP6, of_tcp6), b'PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n'),
             ('v1', v2(UNIX, of_unix), b'PROXY UNKNOWN\r\n'), ('v1', of_vsock, b'PROXY UNKNOWN\r\n'),
-            ('v2', LINE, v2(TCP4, FIRST[16:], of_route())), ('v2', SAME[2], v2(TCP4, FIRST[16:], of_route())),
-            ('v2', v2(TCP6, of_tcp6), v2(TCP6, of_tcp6, of_route())),
-            ('v2', v2(UNIX, of_unix), v2(UNIX, of_unix, of_route())),
-            ('v2', of_vsock, v2(UNSPEC, of_vsock[16:], of_route())),
+            ('v2', LINE, of_vsluice(TCP4, FIRST[16:])), ('v2', SAME[2], of_vsluice(TCP4, FIRST[16:])),
+            ('v2', SAME[3], of_vsluice(TCP4, FIRST[16:])), ('v2', v2(TCP6, of_tcp6), of_vsluice(TCP6, of_tcp6)),
+            ('v2', v2(UNIX, of_unix), of_vsluice(UNIX, of_unix)),
+            ('v2', of_vsock, of_vsluice(UNSPEC, of_vsock[16:])),
         ]
         for version in 'v1', 'v2':
             vsluice = self.routed(f'accept-proxy = yes\nsend-proxy = {version}')
@@ -295,7 +330,7 @@ class ProxySent(Case):
                 source, destination = initiator.getsockname(), initiator.getpeername()
                 expected = b'PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n' % (source[1], destination[1])
                 if version == 'v2':
-                    expected = v2(TCP4, inet(socket.AF_INET, source, destination), of_route())
+                    expected = of_vsluice(TCP4, inet(socket.AF_INET, source, destination))
                 self.exchange(initiator, expected)
             self.end_well(vsluice)
 
@@ -348,8 +383,8 @@ class ProxyVsock(Case):
         source_port = got[26:30]
         port = int(behind.endpoint.rpartition(':')[2])
         self.assertGreater(int.from_bytes(source_port, 'big'), 0)
-        self.assertEqual(got, v2(UNSPEC, tlvs=tlv(0xe0, b'\0\0\0\1') + tlv(0xe1, source_port)
-                                 + tlv(0xe2, b'\0\0\0\1') + tlv(0xe3, struct.pack('!I', port)) + of_route()) + b'hello')
+        self.assertEqual(got, of_vsluice(UNSPEC, tlv(0xe0, b'\0\0\0\1') + tlv(0xe1, source_port)
+                                         + tlv(0xe2, b'\0\0\0\1') + tlv(0xe3, struct.pack('!I', port))) + b'hello')
         target.close()
         self.assertEqual(read_all(initiator), b'')
         self.end_well(ahead)
