@@ -269,6 +269,7 @@ int bound_refresh(const struct bound *bound, const struct route *route,
 void bound_close(struct bound *bound)
 {
     bound_remove_file(bound);
+    bound->path[0] = '\0';
     close(bound->fd);
     bound->fd = -1;
 }

@@ -2,6 +2,7 @@
 #include "proxy/entrances.h"
 
 #include "proxy/log.h"
+#include "proxy/making_way.h"
 #include "proxy/workers.h"
 
 #include <errno.h>
@@ -24,10 +25,18 @@ int exit_status_of_error(int error)
     }
 }
 
+/* An endpoint that is not bound yet. */
+struct wanted {
+    const struct route *route;
+    const struct route_listen *listen;
+};
+
 /* What an update is made of. */
 struct update {
     struct entrances next;
     struct entrance **from; /* of each of `next`: the old one whose socket it has; NULL: none */
+    struct wanted *wanted;
+    size_t wanted_count;
 };
 
 /* Takes the socket. */
@@ -35,12 +44,16 @@ static int add(struct entrances *entrances, struct config *config, const struct 
                const struct route_listen *listen, struct uses *uses, struct bound *bound)
 {
     struct opening *opening = opening_new(config, route, listen, uses);
+    char error[ENDPOINT_ERROR_BYTES];
 
     if (!opening) {
         bound_close(bound);
         return EX_OSERR;
     }
-    entrances->at[entrances->count++] = (struct entrance){.opening = opening, .bound = *bound};
+    struct entrance *entrance = &entrances->at[entrances->count++];
+    *entrance = (struct entrance){.opening = opening, .bound = *bound};
+    if (endpoint_parse(bound->text, ENDPOINT_LISTEN, &entrance->address, error) < 0)
+        entrance->address = listen->resolved;
     return 0;
 }
 
@@ -126,7 +139,8 @@ static bool is_bound_to(const struct entrance *entrance, const struct route *rou
     const struct opening *opening = entrance->opening;
     bool has_chosen = endpoint_has_port(&listen->resolved) && listen->resolved.port == 0;
 
-    return !entrance->kept && endpoint_equal(&opening->listen->resolved, &listen->resolved) &&
+    return !entrance->kept && !entrance->made_way &&
+           endpoint_equal(&opening->listen->resolved, &listen->resolved) &&
            (!has_chosen || strcmp(opening->route->name, route->name) == 0);
 }
 
@@ -139,8 +153,8 @@ static int keep_one(struct update *update, struct entrance *entrance, struct con
         return EX_OSERR;
     entrance->kept = true;
     update->from[update->next.count] = entrance;
-    update->next.at[update->next.count++] =
-        (struct entrance){.opening = opening, .bound = entrance->bound};
+    update->next.at[update->next.count++] = (struct entrance){
+        .opening = opening, .bound = entrance->bound, .address = entrance->address};
     return 0;
 }
 
@@ -162,9 +176,9 @@ static bool keep_bound(struct update *update, struct entrances *old, struct conf
     return found;
 }
 
-/* Everything that may fail. */
-static int update_prepare(struct update *update, struct entrances *old, struct config *config,
-                          struct uses *uses, bool quiet)
+/* What goes on; the rest is wanted. */
+static int keep_all(struct update *update, struct entrances *old, struct config *config,
+                    struct uses *uses)
 {
     int status = 0;
 
@@ -172,11 +186,66 @@ static int update_prepare(struct update *update, struct entrances *old, struct c
         const struct route *route = &config->routes[i];
         for (size_t j = 0; j < route->listen_count; j++) {
             const struct route_listen *listen = &route->listens[j];
-            if (keep_bound(update, old, config, route, listen, uses, &status))
-                continue;
-            int failed = open_listen(&update->next, config, route, listen, uses, quiet);
-            status = status ? status : failed;
+            if (!keep_bound(update, old, config, route, listen, uses, &status))
+                update->wanted[update->wanted_count++] = (struct wanted){route, listen};
         }
+    }
+    return status;
+}
+
+static bool is_in_way(const struct entrance *entrance, const struct wanted *wanted)
+{
+    return !entrance->kept && entrance_stands_in_way(entrance, &wanted->listen->resolved);
+}
+
+static bool has_way(const struct entrances *old, const struct wanted *wanted)
+{
+    for (size_t i = 0; i < old->count; i++)
+        if (is_in_way(&old->at[i], wanted))
+            return false;
+    return true;
+}
+
+/* Binds what can be while all listens that did; the rest is still wanted. */
+static int open_wanted(struct update *update, const struct entrances *old, struct config *config,
+                       struct uses *uses, bool quiet)
+{
+    size_t waiting = 0;
+    int status = 0;
+
+    for (size_t i = 0; i < update->wanted_count; i++) {
+        struct wanted wanted = update->wanted[i];
+        if (!has_way(old, &wanted)) {
+            update->wanted[waiting++] = wanted;
+            continue;
+        }
+        int failed = open_listen(&update->next, config, wanted.route, wanted.listen, uses, quiet);
+        status = status ? status : failed;
+    }
+    update->wanted_count = waiting;
+    return status;
+}
+
+static void make_way(const struct update *update, struct entrances *old, struct workers *workers)
+{
+    for (size_t i = 0; i < old->count; i++)
+        for (size_t j = 0; j < update->wanted_count; j++)
+            if (is_in_way(&old->at[i], &update->wanted[j]))
+                entrance_make_way(&old->at[i], workers);
+    workers_await_closed(workers);
+}
+
+/* Everything that may fail. */
+static int update_prepare(struct update *update, struct entrances *old, struct config *config,
+                          struct uses *uses, struct workers *workers, bool quiet)
+{
+    int status = keep_all(update, old, config, uses);
+
+    if (status == 0)
+        status = open_wanted(update, old, config, uses, quiet);
+    if (status == 0 && update->wanted_count > 0) {
+        make_way(update, old, workers);
+        status = open_wanted(update, old, config, uses, quiet);
     }
     return status;
 }
@@ -231,10 +300,12 @@ static void update_finish(struct update *update, struct entrances *old, struct w
         struct entrance *entrance = &old->at[i];
         if (entrance->kept)
             continue;
-        workers_close(workers, entrance->opening);
         log_line("no longer listening on %s (route %s)", entrance->bound.text,
                  entrance->opening->route->name);
-        bound_close(&entrance->bound);
+        if (!entrance->made_way) {
+            workers_close(workers, entrance->opening);
+            bound_close(&entrance->bound);
+        }
         opening_unref(entrance->opening);
     }
     free(old->at);
@@ -248,19 +319,22 @@ int entrances_update(struct entrances *entrances, struct config *config, struct 
     struct update update = {
         .next.at = calloc(max, sizeof(*update.next.at)),
         .from = calloc(max, sizeof(*update.from)),
+        .wanted = calloc(max, sizeof(*update.wanted)),
     };
-    int status = update.next.at && update.from ? 0 : EX_OSERR;
+    int status = update.next.at && update.from && update.wanted ? 0 : EX_OSERR;
 
     if (status == 0)
-        status = update_prepare(&update, entrances, config, uses, quiet);
+        status = update_prepare(&update, entrances, config, uses, workers, quiet);
     int error = status ? 0 : give_fresh(&update, workers, quiet);
     if (status || error < 0) {
         update_drop(&update);
+        entrances_put_back(entrances, workers);
     } else {
         announce_fresh(&update);
         update_finish(&update, entrances, workers);
     }
     free(update.from);
+    free(update.wanted);
     return status ? status : error < 0 ? EX_OSERR : 0;
 }
 

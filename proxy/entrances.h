@@ -14,7 +14,9 @@ int exit_status_of_error(int error);
 struct entrance {
     struct opening *opening;
     struct bound bound;
-    bool kept; /* while it is updated: goes on */
+    struct endpoint address; /* that it is bound to; where that cannot be told, as it was written */
+    bool kept;               /* while it is updated: goes on */
+    bool made_way; /* while it is updated: is closed already, for one that is to have its address */
 };
 
 struct entrances {
@@ -28,7 +30,8 @@ int entrances_open(struct entrances *ret, struct config *config, struct uses *us
 
 /* Makes them those of another configuration: what listens on the same endpoint goes on without a
  * pause, under its new route; what is no longer there is closed, what is new opened. 0; or an exit
- * status as above, and nothing has changed. */
+ * status as above, and nothing has changed, except that they are fewer where one made way for
+ * another and could not be had again. */
 int entrances_update(struct entrances *entrances, struct config *config, struct uses *uses,
                      struct workers *workers, bool quiet);
 

@@ -4,6 +4,8 @@
 #include "proxy/entrances.h"
 #include "proxy/guest_watch.h"
 #include "proxy/log.h"
+#include "proxy/making_way.h"
+#include "proxy/workers.h"
 #include "ring/clock.h"
 
 #include <errno.h>
@@ -140,6 +142,19 @@ static bool renew(struct guest_routes *routes, struct present *present)
     return true;
 }
 
+/* What another config listens on without regard to a guest. */
+static void make_way(struct guest_routes *routes, struct present *present,
+                     const struct config *config)
+{
+    for (size_t e = 0; e < present->entrances.count; e++) {
+        struct entrance *entrance = &present->entrances.at[e];
+        for (size_t i = 0; i < config->route_count; i++)
+            for (size_t j = 0; j < config->routes[i].listen_count; j++)
+                if (entrance_stands_in_way(entrance, &config->routes[i].listens[j].resolved))
+                    entrance_make_way(entrance, routes->workers);
+    }
+}
+
 void guest_routes_yield(struct guest_routes *routes, const struct config *config)
 {
     struct present **link = &routes->first;
@@ -150,9 +165,11 @@ void guest_routes_yield(struct guest_routes *routes, const struct config *config
             *link = present->next;
             leave(routes, present);
         } else {
+            make_way(routes, present, config);
             link = &present->next;
         }
     }
+    workers_await_closed(routes->workers);
 }
 
 void guest_routes_update(struct guest_routes *routes, struct config *config)

@@ -16,7 +16,8 @@ struct workers;
 int guest_routes_new(struct guest_routes **ret, struct config *config, struct uses *uses,
                      struct workers *workers);
 
-/* Lets go of the guests that have a section in another config, which will listen for them. */
+/* Lets go of the guests that have a section in another config, which will listen for them, and of
+ * the addresses that it listens on itself. */
 void guest_routes_yield(struct guest_routes *routes, const struct config *config);
 
 /* Goes on by another config, or by the same; its guest_each has the same address. What listens on

@@ -125,6 +125,17 @@ bool mailbox_take_ping(struct mailbox *mailbox)
            atomic_exchange(&mailbox->pinged, false);
 }
 
+void mailbox_ask_closed(struct mailbox *mailbox)
+{
+    atomic_store(&mailbox->asked_closed, true);
+    eventfd_write(mailbox->event, 1);
+}
+
+bool mailbox_take_ask_closed(struct mailbox *mailbox)
+{
+    return atomic_exchange(&mailbox->asked_closed, false);
+}
+
 bool mailbox_take(struct mailbox *mailbox, struct arrival *ret, enum mailbox_order *ret_order)
 {
     eventfd_t posts;

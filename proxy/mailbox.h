@@ -48,6 +48,7 @@ struct mailbox {
     enum mailbox_order order;
     bool closed;
     atomic_bool pinged; /* asked for a sign of life, which waits for no mutex */
+    atomic_bool asked_closed;
 };
 
 int mailbox_init(struct mailbox *mailbox);
@@ -79,6 +80,12 @@ void mailbox_ping(struct mailbox *mailbox);
 
 /* Was it? Then it is to give one. */
 bool mailbox_take_ping(struct mailbox *mailbox);
+
+/* The worker is asked to tell when it has closed what it was to close. */
+void mailbox_ask_closed(struct mailbox *mailbox);
+
+/* Was it? */
+bool mailbox_take_ask_closed(struct mailbox *mailbox);
 
 /* The next arrival, whose reference is the caller's, and the order so far; false: there is none.
  * The event is no longer readable once this has said so. */

@@ -191,10 +191,17 @@ static void reload_guests(struct service *service, const struct guest *old_each)
         log_line("vsluice: no guests of [guest *]: %s", strerror(-error));
 }
 
-/* All of it or nothing. Takes the config. */
-static int reload_apply(struct service *service, struct config *config)
+static const char nothing_changed[] =
+    "an address cannot be had, as the log says; nothing has changed";
+static const char less_listens[] =
+    "an address cannot be had, nor can again what made way for it, as the log says; nothing else "
+    "has changed";
+
+/* All of it or nothing. Takes the config. NULL, or what is wrong. */
+static const char *reload_apply(struct service *service, struct config *config)
 {
     struct config *old = service->config;
+    size_t count = service->entrances.count;
 
     if (service->guest_routes)
         guest_routes_yield(service->guest_routes, config);
@@ -204,14 +211,16 @@ static int reload_apply(struct service *service, struct config *config)
         if (service->guest_routes)
             guest_routes_update(service->guest_routes, old);
         config_free(config);
-        return status;
+        return service->entrances.count < count ? less_listens : nothing_changed;
     }
     tell_unchanged(old, config);
+    workers_await_closed(service->workers);
     service->config = config;
     reload_guests(service, old->guest_each);
     config_free(old);
+    workers_await_closed(service->workers);
     log_line("reloaded");
-    return 0;
+    return NULL;
 }
 
 static void reload(struct service *service)
@@ -223,14 +232,14 @@ static void reload(struct service *service)
     problems_init(&problems);
     notify_reloading(&service->notify, clock_ns());
     int status = command_config_reread(service->argc, service->argv, &problems, &config);
-    if (status == 0 && reload_apply(service, config))
-        problems_add(&problems, NULL, 0,
-                     "an address cannot be had, as the log says; nothing has changed");
+    const char *refusal = status == 0 ? reload_apply(service, config) : NULL;
+    if (refusal)
+        problems_add(&problems, NULL, 0, "%s", refusal);
     for (const struct problem *problem = problems.first; problem; problem = problem->next)
         log_line("reload: %s", problem->text);
     if (problems.count > 0) {
-        log_line("reload: %zu mistake%s; all goes on as before", problems.count,
-                 problems.count == 1 ? "" : "s");
+        log_line("reload: %zu mistake%s; all%s goes on as before", problems.count,
+                 problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
         mistakes = problems_text(&problems);
     }
     service->reload_refused = problems.count > 0;

@@ -262,6 +262,8 @@ static void mail_came(struct ring_op *op, int result, unsigned flags)
         begin_session(worker, &arrival);
         opening_unref(arrival.opening);
     }
+    if (mailbox_take_ask_closed(&worker->mailbox))
+        worker->asked_closed = true;
     take_changes(worker);
     obey(worker, order);
     if (mailbox_take_ping(&worker->mailbox))
@@ -311,6 +313,10 @@ static bool at_rest(struct worker *worker)
     if (worker->state > WORKER_RUNNING)
         close_listeners(worker, NULL);
     bool stopped = listeners_closed(worker);
+    if (stopped && worker->asked_closed) {
+        worker->asked_closed = false;
+        workers_closed(worker);
+    }
     if (worker->state <= WORKER_RUNNING)
         return false;
     if (stopped && !worker->deaf) {

@@ -50,9 +50,10 @@ struct worker {
     struct ring_op cancel;
 
     size_t sessions_max;
-    bool refuses; /* connections, for want of room, since the latest session ended */
-    bool refused; /* its ring could not be had */
-    bool deaf;    /* its listeners are closed, which has been told */
+    bool refuses;      /* connections, for want of room, since the latest session ended */
+    bool refused;      /* its ring could not be had */
+    bool deaf;         /* its listeners are closed, which has been told */
+    bool asked_closed; /* tells when those that are to go are closed */
 
     struct mailbox mailbox; /* of any thread, as what follows */
     atomic_size_t load;     /* sessions, and arrivals on their way to it */

@@ -18,6 +18,7 @@ struct worker_thread {
     bool started;
     bool deaf;
     bool ended;
+    bool closed;
     bool alive; /* has given a sign of life since all were asked */
 };
 
@@ -25,7 +26,8 @@ struct workers {
     struct workers_options options;
     atomic_uint_fast64_t numbers;
     int event;
-    pthread_mutex_t mutex; /* of what the threads tell: started, deaf, ended, alive, error */
+    pthread_mutex_t
+        mutex; /* of what the threads tell: started, deaf, closed, ended, alive, error */
     pthread_cond_t told;
     const char *engine_name;
     int engine_refusal;
@@ -232,6 +234,21 @@ void workers_close(struct workers *workers, struct opening *opening)
     tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_CLOSE, .opening = opening});
 }
 
+void workers_await_closed(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        workers->threads[i].closed = false;
+    pthread_mutex_unlock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        mailbox_ask_closed(&workers->threads[i].worker.mailbox);
+    pthread_mutex_lock(&workers->mutex);
+    for (unsigned i = 0; i < workers->count; i++)
+        while (!workers->threads[i].closed && !workers->threads[i].ended)
+            pthread_cond_wait(&workers->told, &workers->mutex);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
 void workers_end_guest(struct workers *workers, struct guest_use *guest)
 {
     tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_END_GUEST, .guest = guest});
@@ -320,6 +337,14 @@ void workers_deaf(struct worker *worker)
         (void *)((char *)worker - offsetof(struct worker_thread, worker));
 
     tell(thread, &thread->deaf, 0);
+}
+
+void workers_closed(struct worker *worker)
+{
+    struct worker_thread *thread =
+        (void *)((char *)worker - offsetof(struct worker_thread, worker));
+
+    tell(thread, &thread->closed, 0);
 }
 
 void workers_alive(struct worker *worker)

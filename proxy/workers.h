@@ -28,6 +28,9 @@ void workers_replace(struct workers *workers, struct opening *opening, struct op
 /* They do no longer, some time soon. */
 void workers_close(struct workers *workers, struct opening *opening);
 
+/* Waits until nobody listens any more where workers_close() said so. */
+void workers_await_closed(struct workers *workers);
+
 /* The sessions of a guest end. */
 void workers_end_guest(struct workers *workers, struct guest_use *guest);
 
@@ -67,6 +70,9 @@ void workers_alive(struct worker *worker);
 
 /* Of a worker's thread: its listeners are closed. */
 void workers_deaf(struct worker *worker);
+
+/* Of a worker's thread: those that were to be closed are. */
+void workers_closed(struct worker *worker);
 
 /* Of a worker's thread: whom a new connection is for. */
 struct worker *workers_choose(struct workers *workers, struct worker *self);
