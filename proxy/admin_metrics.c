@@ -53,7 +53,7 @@ static void print_turned_away(FILE *stream, const struct route_use *use)
 static void print_ended(FILE *stream, const struct route_use *use)
 {
     for (unsigned i = REASON_DONE; i < REASON_COUNT; i++) {
-        uint64_t count = atomic_load(&use->ended[i]);
+        uint64_t count = atomic_load(&use->tally.ended[i]);
         if (count == 0 && i != REASON_DONE)
             continue;
         print_series(stream, "vsluice_sessions_ended_total", use);
@@ -64,24 +64,23 @@ static void print_ended(FILE *stream, const struct route_use *use)
 static void print_bytes(FILE *stream, const struct route_use *use)
 {
     print_series(stream, "vsluice_relayed_bytes_total", use);
-    fprintf(stream, ",direction=\"there\"} %" PRIu64 "\n",
-            (uint64_t)atomic_load(&use->bytes_there));
+    fprintf(stream, ",direction=\"there\"} %" PRIu64 "\n", tally_bytes(&use->tally, TALLY_THERE));
     print_series(stream, "vsluice_relayed_bytes_total", use);
-    fprintf(stream, ",direction=\"back\"} %" PRIu64 "\n", (uint64_t)atomic_load(&use->bytes_back));
+    fprintf(stream, ",direction=\"back\"} %" PRIu64 "\n", tally_bytes(&use->tally, TALLY_BACK));
 }
 
 static void print_times(FILE *stream, const char *name, const struct route_use *use,
-                        const struct route_times *times)
+                        const struct times *times)
 {
     char series[64];
     uint64_t count = 0;
 
     snprintf(series, sizeof(series), "%s_bucket", name);
-    for (unsigned i = 0; i <= ROUTE_USE_TIMES; i++) {
+    for (unsigned i = 0; i <= times->bounds->count; i++) {
         count += atomic_load(&times->counts[i]);
         print_series(stream, series, use);
-        if (i < ROUTE_USE_TIMES)
-            fprintf(stream, ",le=\"%g\"} %" PRIu64 "\n", route_use_seconds[i], count);
+        if (i < times->bounds->count)
+            fprintf(stream, ",le=\"%g\"} %" PRIu64 "\n", (double)times->bounds->ns[i] / 1e9, count);
         else
             fprintf(stream, ",le=\"+Inf\"} %" PRIu64 "\n", count);
     }
@@ -95,12 +94,17 @@ static void print_times(FILE *stream, const char *name, const struct route_use *
 
 static void print_connecting(FILE *stream, const struct route_use *use)
 {
-    print_times(stream, "vsluice_connect_seconds", use, &use->connecting);
+    print_times(stream, "vsluice_connect_seconds", use, &use->tally.connecting);
+}
+
+static void print_first_bytes(FILE *stream, const struct route_use *use)
+{
+    print_times(stream, "vsluice_first_byte_seconds", use, &use->tally.first_bytes);
 }
 
 static void print_lasting(FILE *stream, const struct route_use *use)
 {
-    print_times(stream, "vsluice_session_seconds", use, &use->lasting);
+    print_times(stream, "vsluice_session_seconds", use, &use->tally.lasting);
 }
 
 static const struct family families[] = {
@@ -108,10 +112,13 @@ static const struct family families[] = {
     {"vsluice_connections_refused", "counter", "Connections that 'allow' and 'deny' refused.",
      print_turned_away},
     {"vsluice_sessions_ended", "counter", "Sessions that have ended, by reason.", print_ended},
-    {"vsluice_relayed_bytes", "counter",
-     "Bytes relayed by sessions that have ended, there (to the target) and back.", print_bytes},
+    {"vsluice_relayed_bytes", "counter", "Bytes relayed so far, there (to the target) and back.",
+     print_bytes},
     {"vsluice_connect_seconds", "histogram",
      "From the accepting of a connection until its target was reached.", print_connecting},
+    {"vsluice_first_byte_seconds", "histogram",
+     "From the accepting of a connection until its target's first byte was handed on.",
+     print_first_bytes},
     {"vsluice_session_seconds", "histogram", "How long sessions lasted that have ended.",
      print_lasting},
 };
@@ -180,15 +187,15 @@ static void print_route(void *argument, const struct route_use *use)
     uint64_t failed = 0;
 
     for (unsigned i = REASON_DONE + 1; i < REASON_COUNT; i++)
-        failed += atomic_load(&use->ended[i]);
+        failed += atomic_load(&use->tally.ended[i]);
     fputs(visit->any ? ",\n  {\"name\": " : "\n  {\"name\": ", visit->stream);
     visit->any = true;
     admin_print_string(visit->stream, use->name);
     fprintf(visit->stream,
             ", \"sessions\": %u, \"done\": %" PRIu64 ", \"failed\": %" PRIu64
             ", \"bytes_there\": %" PRIu64 ", \"bytes_back\": %" PRIu64 "}",
-            atomic_load(&use->sessions), (uint64_t)atomic_load(&use->ended[REASON_DONE]), failed,
-            (uint64_t)atomic_load(&use->bytes_there), (uint64_t)atomic_load(&use->bytes_back));
+            atomic_load(&use->sessions), (uint64_t)atomic_load(&use->tally.ended[REASON_DONE]),
+            failed, tally_bytes(&use->tally, TALLY_THERE), tally_bytes(&use->tally, TALLY_BACK));
 }
 
 int admin_status(void *owner, struct admin_request *request)

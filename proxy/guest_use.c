@@ -25,6 +25,7 @@ static char *guest_address_text(const struct guest *guest)
 
 static void use_free(struct guest_use *use)
 {
+    tally_deinit(&use->tally);
     free(use->name);
     free(use->address);
     free(use);
@@ -67,7 +68,8 @@ static struct guest_use *add(struct guest_uses *uses, struct guest_use **link,
     use->uses = uses;
     use->name = strdup(guest->name);
     use->address = guest_address_text(guest);
-    if (!use->name || !use->address) {
+    bool counts = tally_init(&use->tally, uses->workers ? uses->workers : 1);
+    if (!use->name || !use->address || !counts) {
         use_free(use);
         return NULL;
     }

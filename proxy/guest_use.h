@@ -1,12 +1,13 @@
-/* What is known of a guest at run time, over all workers: how many sessions it has, on which VMM it
- * was found to run, whether it is frozen. By its name, so that it outlives the sockets and
- * configurations that a guest comes and goes with.
+/* What is known of a guest at run time, over all workers: how many sessions it has and what they
+ * come to, on which VMM it was found to run, whether it is frozen. By its name, so that it outlives
+ * the sockets and configurations that a guest comes and goes with.
  *
  * References are counted; a frozen guest stays known without any. Of any thread.
  */
 #pragma once
 
 #include "config/config.h"
+#include "proxy/tally.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,11 +25,13 @@ struct guest_use {
     atomic_uint waiting;  /* of those, that wait for it to be reached */
     atomic_uint vmm;      /* enum guest_vmm, as far as it was recognised; else GUEST_VMM_AUTO */
     atomic_bool frozen;   /* no new connection is made to it */
+    struct tally tally;   /* of its sessions */
 };
 
 struct guest_uses {
     pthread_mutex_t mutex;
     struct guest_use *first;
+    unsigned workers; /* that count bytes; set before the first; 0: one */
 };
 
 void guest_uses_init(struct guest_uses *uses);

@@ -1,6 +1,7 @@
 /* The small way of a lane, and what all ways share. */
 #include "proxy/lane_internal.h"
 
+#include "proxy/session_use.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 
@@ -249,7 +250,7 @@ void lane_send_failed(struct lane *lane, int error)
 static void delivered(struct lane *lane, uint32_t count)
 {
     lane_session(lane)->retries = 0;
-    lane->bytes += count;
+    session_use_deliver(lane_session(lane), lane, count);
     pop(lane, count);
     if (holds(lane)) {
         send_first(lane);

@@ -3,6 +3,7 @@
  */
 #include "proxy/lane_internal.h"
 
+#include "proxy/session_use.h"
 #include "ring/socket.h"
 
 #include <assert.h>
@@ -184,7 +185,7 @@ static bool send_held(struct lane *lane)
             return false;
         }
         lane_session(lane)->retries = 0;
-        lane->bytes += (uint64_t)count;
+        session_use_deliver(lane_session(lane), lane, (uint64_t)count);
         lane->moved += (uint32_t)count;
     }
     return true;

@@ -6,8 +6,6 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-const double route_use_seconds[ROUTE_USE_TIMES] = {0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000};
-
 void route_uses_init(struct route_uses *uses)
 {
     *uses = (struct route_uses){0};
@@ -16,6 +14,7 @@ void route_uses_init(struct route_uses *uses)
 
 static void use_free(struct route_use *use)
 {
+    tally_deinit(&use->tally);
     free(use->name);
     free(use);
 }
@@ -34,15 +33,15 @@ void route_uses_deinit(struct route_uses *uses)
 static struct route_use *add(struct route_uses *uses, struct route_use **link, const char *name)
 {
     struct route_use *use = calloc(1, sizeof(*use));
-    char *copy = strdup(name);
 
-    if (!use || !copy) {
-        free(use);
-        free(copy);
+    if (!use)
+        return NULL;
+    use->uses = uses;
+    use->name = strdup(name);
+    if (!tally_init(&use->tally, uses->workers ? uses->workers : 1) || !use->name) {
+        use_free(use);
         return NULL;
     }
-    use->uses = uses;
-    use->name = copy;
     use->next = *link;
     *link = use;
     return use;
@@ -112,14 +111,4 @@ enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32
     if (sessions_max && before >= sessions_max)
         return REASON_ROUTE_FULL;
     return rate_max && !keeps_pace(use, rate_max, now_ns) ? REASON_RATE_EXCEEDED : REASON_NONE;
-}
-
-void route_times_add(struct route_times *times, uint64_t ns)
-{
-    size_t i = 0;
-
-    while (i < ROUTE_USE_TIMES && (double)ns > route_use_seconds[i] * 1e9)
-        i++;
-    atomic_fetch_add_explicit(&times->counts[i], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&times->sum_ns, ns, memory_order_relaxed);
 }

@@ -5,20 +5,11 @@
  */
 #pragma once
 
-#include "proxy/reason.h"
+#include "proxy/tally.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-
-/* How many took at most so long. */
-#define ROUTE_USE_TIMES 8
-extern const double route_use_seconds[ROUTE_USE_TIMES];
-
-struct route_times {
-    atomic_uint_fast64_t counts[ROUTE_USE_TIMES + 1]; /* the last: longer than all */
-    atomic_uint_fast64_t sum_ns;
-};
 
 struct route_uses;
 
@@ -30,16 +21,13 @@ struct route_use {
     atomic_uint sessions;
     atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
-    atomic_uint_fast64_t ended[REASON_COUNT];
-    atomic_uint_fast64_t bytes_there; /* to the targets, of sessions that have ended */
-    atomic_uint_fast64_t bytes_back;
-    struct route_times connecting; /* from the accepting to the target, as far as it was reached */
-    struct route_times lasting;    /* from the accepting to the end */
+    struct tally tally;
 };
 
 struct route_uses {
     pthread_mutex_t mutex;
     struct route_use *first; /* in the order of their names */
+    unsigned workers;        /* that count bytes; set before the first; 0: one */
 };
 
 void route_uses_init(struct route_uses *uses);
@@ -57,5 +45,3 @@ void route_uses_visit(struct route_uses *uses,
  * none), and it is counted as one that is open all the same: who begins it ends it. */
 enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32_t rate_max,
                             uint64_t now_ns);
-
-void route_times_add(struct route_times *times, uint64_t ns);

@@ -433,6 +433,8 @@ int command_run(int argc, char **argv)
     }
     guest_uses_init(&service.uses.guests);
     route_uses_init(&service.uses.routes);
+    service.uses.guests.workers = worker_count(service.config);
+    service.uses.routes.workers = worker_count(service.config);
     status = entrances_open(&service.entrances, service.config, &service.uses, false);
     if (status == 0)
         status = relay(&service);

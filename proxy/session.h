@@ -126,7 +126,7 @@ struct session {
     uint32_t port;           /* of the target, where it has one */
     uint32_t delivered;      /* by both lanes, when idleness was last looked at */
     uint32_t delivered_past; /* the same, of discarding */
-    uint32_t started_ms;     /* in the ring's time */
+    uint64_t started_ns;     /* in the ring's time */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };
@@ -164,6 +164,7 @@ struct sessions_totals {
 
 struct sessions {
     struct ring *ring;
+    unsigned worker; /* its number, from 0 */
     struct resolver *resolver;
     const struct sessions_events *events;
     void *owner;

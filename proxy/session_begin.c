@@ -60,8 +60,7 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
         session_stop(session, reason, error);
         return;
     }
-    if (opening->use)
-        route_times_add(&opening->use->connecting, took_ns);
+    session_use_connect(session, took_ns);
     target->fd = fd;
     target->fd_write = fd;
     target->transport = (uint8_t)transport;

@@ -1,14 +1,16 @@
 /* Counting sessions. */
 #include "proxy/session_use.h"
 
-static uint32_t now_ms(const struct session *session)
-{
-    return (uint32_t)(ring_now_ns(session->sessions->ring) / 1000000);
-}
-
 uint64_t session_use_age_ns(const struct session *session)
 {
-    return (uint64_t)(now_ms(session) - session->started_ms) * 1000000;
+    return ring_now_ns(session->sessions->ring) - session->started_ns;
+}
+
+/* Of a guest without room: counted as one that ended at once. */
+static enum reason refuse_full(struct guest_use *use)
+{
+    tally_add_end(&use->tally, REASON_GUEST_FULL, 0);
+    return REASON_GUEST_FULL;
 }
 
 enum reason session_use_enter(struct session *session)
@@ -17,18 +19,62 @@ enum reason session_use_enter(struct session *session)
     const struct route *route = opening->route;
     enum reason reason = REASON_NONE;
 
-    session->started_ms = now_ms(session);
+    session->started_ns = ring_now_ns(session->sessions->ring);
     if (opening->use)
         reason = route_use_enter(opening->use, route->sessions_max, route->rate_max,
-                                 ring_now_ns(session->sessions->ring));
+                                 session->started_ns);
     if (reason != REASON_NONE)
         return reason;
     if (!guest_use_enter(opening->source, opening->listen->guest))
-        return REASON_GUEST_FULL;
+        return refuse_full(opening->source);
     if (guest_use_enter(opening->target, route->guest))
         return REASON_NONE;
     guest_use_leave(opening->source);
-    return REASON_GUEST_FULL;
+    return refuse_full(opening->target);
+}
+
+static void add_bytes(const struct session *session, struct tally *tally,
+                      enum tally_direction direction, uint64_t count)
+{
+    tally_add_bytes(tally, session->sessions->worker, direction, count);
+}
+
+/* What goes there goes to the guest of the target, and comes from the one that connected. */
+void session_use_deliver(struct session *session, struct lane *lane, uint64_t count)
+{
+    const struct opening *opening = session->opening;
+    bool there = lane->source == SIDE_INITIATOR;
+
+    if (!there && lane->bytes == 0) {
+        if (opening->use)
+            times_add(&opening->use->tally.first_bytes, session_use_age_ns(session));
+        if (opening->target)
+            times_add(&opening->target->tally.first_bytes, session_use_age_ns(session));
+    }
+    lane->bytes += count;
+    if (opening->use)
+        add_bytes(session, &opening->use->tally, there ? TALLY_THERE : TALLY_BACK, count);
+    if (opening->target)
+        add_bytes(session, &opening->target->tally, there ? TALLY_THERE : TALLY_BACK, count);
+    if (opening->source)
+        add_bytes(session, &opening->source->tally, there ? TALLY_BACK : TALLY_THERE, count);
+}
+
+void session_use_connect(const struct session *session, uint64_t took_ns)
+{
+    const struct opening *opening = session->opening;
+
+    if (opening->use)
+        times_add(&opening->use->tally.connecting, took_ns);
+    if (opening->target)
+        times_add(&opening->target->tally.connecting, took_ns);
+}
+
+static void leave_guest(const struct session *session, struct guest_use *use)
+{
+    guest_use_leave(use);
+    if (use)
+        tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
 }
 
 /* One that was never counted there is ended for these reasons, and others for others. */
@@ -37,8 +83,8 @@ static void leave_guests(const struct session *session)
     if (session->reason == REASON_GUEST_FULL || session->reason == REASON_ROUTE_FULL ||
         session->reason == REASON_RATE_EXCEEDED)
         return;
-    guest_use_leave(session->opening->source);
-    guest_use_leave(session->opening->target);
+    leave_guest(session, session->opening->source);
+    leave_guest(session, session->opening->target);
 }
 
 static void leave_route(const struct session *session)
@@ -48,10 +94,7 @@ static void leave_route(const struct session *session)
     if (!use)
         return;
     atomic_fetch_sub(&use->sessions, 1);
-    atomic_fetch_add(&use->ended[session->reason], 1);
-    atomic_fetch_add(&use->bytes_there, session->lanes[SIDE_INITIATOR].bytes);
-    atomic_fetch_add(&use->bytes_back, session->lanes[SIDE_TARGET].bytes);
-    route_times_add(&use->lasting, session_use_age_ns(session));
+    tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
 }
 
 void session_use_leave(const struct session *session)

@@ -9,5 +9,11 @@ enum reason session_use_enter(struct session *session);
 /* It has ended, for session->reason. */
 void session_use_leave(const struct session *session);
 
+/* So many more bytes of that lane were handed to its sink. */
+void session_use_deliver(struct session *session, struct lane *lane, uint64_t count);
+
+/* The target was reached, so long after it was asked. */
+void session_use_connect(const struct session *session, uint64_t took_ns);
+
 /* How long ago it began. */
 uint64_t session_use_age_ns(const struct session *session);

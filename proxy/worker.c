@@ -287,6 +287,7 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     }
     sessions_init(&worker->sessions, worker->ring, worker->resolver, options->sessions_max, &events,
                   worker);
+    worker->sessions.worker = options->index;
     worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);

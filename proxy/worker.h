@@ -62,6 +62,7 @@ struct worker {
 struct worker_options {
     struct workers *workers;
     struct ring_options ring;
+    unsigned index; /* of all workers, from 0 */
     size_t sessions_max;
     unsigned pipes_max;
 };

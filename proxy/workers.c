@@ -54,6 +54,7 @@ static int start(struct worker_thread *thread)
         .ring = {.buffers_max =
                      buffers_max < RING_BUFFERS_LIMIT ? (unsigned)buffers_max : RING_BUFFERS_LIMIT,
                  .buffer_bytes = LANE_BUFFER_BYTES},
+        .index = (unsigned)(thread - workers->threads),
         .sessions_max = sessions_max,
         .pipes_max = workers->options.descriptors.pipes,
     };

@@ -78,19 +78,3 @@ Test(route_use, a_second_of_sessions_at_once_then_an_even_pace)
     cr_assert_eq(begun(use, 1000000, 300 * S, 2000), 2000);
     route_use_put(use);
 }
-
-Test(route_use, times_stand_at_the_first_bound_that_they_keep)
-{
-    struct route_times times = {0};
-
-    route_times_add(&times, 0);
-    route_times_add(&times, MS);
-    route_times_add(&times, MS + 1);
-    route_times_add(&times, 10000 * S);
-    route_times_add(&times, 10001 * S);
-    cr_assert_eq(times.counts[0], 2);
-    cr_assert_eq(times.counts[1], 1);
-    cr_assert_eq(times.counts[ROUTE_USE_TIMES - 1], 1);
-    cr_assert_eq(times.counts[ROUTE_USE_TIMES], 1);
-    cr_assert_eq(times.sum_ns, 2 * MS + 1 + 20001 * S);
-}
