@@ -3,6 +3,7 @@
 
 #include "config/name.h"
 #include "proxy/admin_metrics.h"
+#include "proxy/admin_sessions.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"
@@ -135,6 +136,9 @@ const struct admin_route admin_actions_routes[ADMIN_ACTIONS_COUNT] = {
     {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
     {"POST", "/guests/{name}/thaw", thaw, {0}},
     {"POST", "/reload", reload, {0}},
+    {"GET", "/sessions", admin_sessions_list, {"route", "guest", "limit"}},
+    {"POST", "/sessions/end", admin_sessions_end, {"route", "guest"}},
+    {"POST", "/sessions/{number}/end", admin_sessions_end_one, {0}},
     {"GET", "/metrics", admin_metrics, {0}},
     {"GET", "/status", admin_status, {0}},
 };

@@ -1,5 +1,4 @@
-/* What can be asked at the admin socket: GET /guests, POST /guests/{name}/freeze and .../thaw, POST
- * /reload, GET /metrics, GET /status. */
+/* What can be asked at the admin socket: the table. Whoever asks by GET reads; others act. */
 #pragma once
 
 #include "proxy/admin_route.h"
@@ -15,5 +14,5 @@ struct admin_actions {
     struct reload *reload;
 };
 
-#define ADMIN_ACTIONS_COUNT 6
+#define ADMIN_ACTIONS_COUNT 9
 extern const struct admin_route admin_actions_routes[ADMIN_ACTIONS_COUNT];

@@ -15,8 +15,20 @@
 #define QUOTED_MAX   200
 #define SEGMENTS_MAX 8
 
+/* Most names and addresses are. */
+static bool is_plain(const char *text)
+{
+    while (*text >= ' ' && *text < 0x7f && *text != '"' && *text != '\\')
+        text++;
+    return !*text;
+}
+
 void admin_print_string(FILE *stream, const char *text)
 {
+    if (is_plain(text)) {
+        fprintf(stream, "\"%s\"", text);
+        return;
+    }
     json_t *string = json_string(text);
 
     if (!string) {

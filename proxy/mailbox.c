@@ -95,6 +95,8 @@ void mailbox_change_drop(struct mailbox_change *change)
     if (change->replacement)
         opening_unref(change->replacement);
     guest_use_put(change->guest);
+    if (change->part)
+        inquiry_answer(change->part);
 }
 
 void mailbox_close(struct mailbox *mailbox)

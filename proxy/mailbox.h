@@ -6,6 +6,7 @@
 #pragma once
 
 #include "proxy/bind.h"
+#include "proxy/inquiry.h"
 #include "proxy/session.h"
 
 #include <pthread.h>
@@ -25,15 +26,17 @@ enum mailbox_change_kind {
     MAILBOX_REPLACE, /* what is accepted from here on is of another opening */
     MAILBOX_CLOSE,
     MAILBOX_END_GUEST, /* its sessions */
+    MAILBOX_ASK,
 };
 
 /* What a running worker is to do otherwise. */
 struct mailbox_change {
     enum mailbox_change_kind kind;
-    struct opening *opening;     /* a reference; NULL: to end a guest's */
+    struct opening *opening;     /* a reference, or NULL */
     struct opening *replacement; /* a reference, or NULL */
     struct bound bound;          /* to open: a descriptor of its own */
     struct guest_use *guest;     /* to end its sessions: a reference */
+    struct inquiry_part *part;   /* to ask: with a reference to its inquiry */
 };
 
 struct mailbox {

@@ -43,6 +43,7 @@
     X(PORT_DENIED,        "port-denied",        false, "the initiator named a port that is not among 'ports'") \
     X(ROUTE_FULL,         "route-full",         false, "the route has as many sessions as its max-sessions") \
     X(RATE_EXCEEDED,      "rate-exceeded",      false, "more sessions began within a second than the route's max-rate") \
+    X(ENDED_BY_OPERATOR,  "ended-by-operator",  false, "an operator ended it") \
     X(SESSION_TIME,       "session-time",       false, "the session lasted for max-session-time") \
     X(HALF_CLOSE_TIMEOUT, "half-close-timeout", false, "one side had ended, and no byte was relayed for half-close-timeout") \
     X(IDLE_TIMEOUT,       "idle-timeout",       false, "no byte was relayed for idle-timeout") \

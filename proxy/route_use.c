@@ -62,6 +62,27 @@ struct route_use *route_use_get(struct route_uses *uses, const char *name)
     return use;
 }
 
+struct route_use *route_use_find(struct route_uses *uses, const char *name)
+{
+    pthread_mutex_lock(&uses->mutex);
+    struct route_use *use = uses->first;
+    while (use && strcmp(use->name, name) != 0)
+        use = use->next;
+    if (use)
+        use->references++;
+    pthread_mutex_unlock(&uses->mutex);
+    return use;
+}
+
+bool route_use_is_drained(struct route_uses *uses, const char *name)
+{
+    struct route_use *use = route_use_find(uses, name);
+    bool drained = use && atomic_load(&use->drained);
+
+    route_use_put(use);
+    return drained;
+}
+
 void route_use_put(struct route_use *use)
 {
     if (!use)
@@ -69,7 +90,7 @@ void route_use_put(struct route_use *use)
     struct route_uses *uses = use->uses;
     struct route_use **link = &uses->first;
     pthread_mutex_lock(&uses->mutex);
-    if (--use->references == 0) {
+    if (--use->references == 0 && !atomic_load(&use->drained)) {
         while (*link != use)
             link = &(*link)->next;
         *link = use->next;

@@ -1,7 +1,8 @@
 /* What the sessions of a route come to, over all workers: counted where they begin and end, read by
  * who shows it. By the route's name, so that it goes on where the configuration is read anew.
  *
- * References are counted; what nobody refers to is forgotten. Of any thread.
+ * References are counted; what nobody refers to is forgotten, but for a drained route. Of any
+ * thread.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct route_uses;
@@ -18,6 +20,7 @@ struct route_use {
     struct route_use *next;
     char *name;
     unsigned references; /* of route_uses.mutex */
+    atomic_bool drained; /* an operator wants nobody to listen for it */
     atomic_uint sessions;
     atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
@@ -35,7 +38,12 @@ void route_uses_deinit(struct route_uses *uses);
 
 /* A reference; NULL: out of memory. */
 struct route_use *route_use_get(struct route_uses *uses, const char *name);
+
+/* The same where it is known; NULL: it is not. */
+struct route_use *route_use_find(struct route_uses *uses, const char *name);
 void route_use_put(struct route_use *use);
+
+bool route_use_is_drained(struct route_uses *uses, const char *name);
 
 /* Each, in the order of their names; none comes or goes meanwhile. */
 void route_uses_visit(struct route_uses *uses,

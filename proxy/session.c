@@ -88,6 +88,8 @@ static void session_release(struct session *session)
         lane_deinit(&session->lanes[i]);
         side_deinit(&session->sides[i], whole);
     }
+    if (sessions->walked == session)
+        sessions->walked = session->next;
     *session->link = session->next;
     if (session->next)
         session->next->link = session->link;

@@ -181,6 +181,7 @@ struct sessions {
     struct chain_links links;
     struct pool pool;
     struct session *first;
+    struct session *walked;        /* that a walk comes to next (proxy/session_view.h) */
     atomic_uint_fast64_t *numbers; /* the latest session's; several may share one */
     atomic_uint_fast64_t numbers_own;
 };

@@ -73,6 +73,16 @@ static bool is_too_old(const struct session *session)
     return limit_ns > 0 && session_use_age_ns(session) >= limit_ns;
 }
 
+uint64_t session_idle_ns(const struct session *session)
+{
+    uint64_t sweep_ns = session->sessions->sweep_ns;
+    uint64_t every = sweep_ns ? period_ns(session->opening->route) / sweep_ns : 0;
+
+    if (every == 0 || session->state != SESSION_RELAYING)
+        return UINT64_MAX;
+    return session->idle ? (session->idle - 1U) * every * sweep_ns : 0;
+}
+
 /* What drops bytes has its own end. */
 static bool is_quiet(struct session *session)
 {

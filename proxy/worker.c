@@ -237,6 +237,7 @@ static void change(struct worker *worker, struct mailbox_change *change)
         sessions_stop_guest(&worker->sessions, change->guest, REASON_GUEST_FROZEN);
         mailbox_change_drop(change);
         break;
+    case MAILBOX_ASK: answering_take(&worker->answering, change->part); break;
     }
 }
 
@@ -288,6 +289,7 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     sessions_init(&worker->sessions, worker->ring, worker->resolver, options->sessions_max, &events,
                   worker);
     worker->sessions.worker = options->index;
+    answering_init(&worker->answering, &worker->sessions);
     worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
@@ -318,6 +320,7 @@ static bool at_rest(struct worker *worker)
         worker->asked_closed = false;
         workers_closed(worker);
     }
+    answering_settle(&worker->answering, stopped);
     if (worker->state <= WORKER_RUNNING)
         return false;
     if (stopped && !worker->deaf) {
@@ -346,6 +349,7 @@ int worker_run(struct worker *worker)
 
 void worker_deinit(struct worker *worker)
 {
+    answering_end(&worker->answering);
     sessions_deinit(&worker->sessions);
     resolver_free(worker->resolver);
     ring_free(worker->ring);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "proxy/answering.h"
 #include "proxy/listener.h"
 #include "proxy/mailbox.h"
 #include "proxy/resolver.h"
@@ -42,6 +43,7 @@ struct worker {
     struct ring *ring;
     struct resolver *resolver;
     struct sessions sessions;
+    struct answering answering;
     struct listener *listeners; /* bound, and running once the worker is */
     struct listener *closing;   /* those that are to go */
     struct kept *kept;          /* the one who came first before the others */

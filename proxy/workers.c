@@ -255,6 +255,16 @@ void workers_end_guest(struct workers *workers, struct guest_use *guest)
     tell_all(workers, &(struct mailbox_change){.kind = MAILBOX_END_GUEST, .guest = guest});
 }
 
+void workers_ask(struct workers *workers, struct inquiry *inquiry)
+{
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct mailbox_change change = {.kind = MAILBOX_ASK, .part = &inquiry->parts[i]};
+        inquiry_ref(inquiry);
+        if (!mailbox_change(&workers->threads[i].worker.mailbox, &change))
+            mailbox_change_drop(&change);
+    }
+}
+
 int workers_event(const struct workers *workers)
 {
     return workers->event;

@@ -34,6 +34,9 @@ void workers_await_closed(struct workers *workers);
 /* The sessions of a guest end. */
 void workers_end_guest(struct workers *workers, struct guest_use *guest);
 
+/* Puts a question to all of them: inquiry_wait() waits for the answers. */
+void workers_ask(struct workers *workers, struct inquiry *inquiry);
+
 /* Becomes readable whenever one has ended, and when all have answered workers_ping(). */
 int workers_event(const struct workers *workers);
 
