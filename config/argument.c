@@ -58,6 +58,17 @@ static char *split_find(char *text, unsigned *ret_ways)
     return right ? right : kindred ? kindred : first;
 }
 
+char *config_split_route(char *text)
+{
+    unsigned ways;
+    char *split = split_find(text, &ways);
+
+    if (!split || ways > 1)
+        return NULL;
+    *split = '\0';
+    return split + 1;
+}
+
 static void route_add(struct draft *draft, const char *name, const struct halves *halves)
 {
     struct section *section = draft_section_add(draft, SECTION_ROUTE, &draft->place);

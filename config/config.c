@@ -49,8 +49,8 @@ static const struct reader_events draft_events = {
     .end = on_end,
 };
 
-/* Reads one file; takes its name. */
-static void file_read(struct draft *draft, char *path, bool optional)
+/* What is read from here on stands there. Takes the name. false: out of memory. */
+static bool file_begin(struct draft *draft, char *path)
 {
     struct config *config = draft->config;
     char **files = array_grow(config->files, config->file_count, sizeof(*files));
@@ -60,11 +60,29 @@ static void file_read(struct draft *draft, char *path, bool optional)
     if (!files || !path) {
         draft->exhausted = true;
         free(path);
-        return;
+        return false;
     }
     files[config->file_count++] = path;
     draft->place = (struct place){.file = path};
-    reader_read(path, optional, &draft_events, draft, draft->problems);
+    return true;
+}
+
+/* Reads one file; takes its name. */
+static void file_read(struct draft *draft, char *path, bool optional)
+{
+    if (file_begin(draft, path))
+        reader_read(path, optional, &draft_events, draft, draft->problems);
+}
+
+static void text_read(struct draft *draft, const struct config_text *text)
+{
+    char *name = strdup(text->name);
+
+    draft->routes_only = true;
+    if (file_begin(draft, name))
+        reader_read_text(name, text->text, text->bytes, text->line, &draft_events, draft,
+                         draft->problems);
+    draft->routes_only = false;
 }
 
 /* "*.conf", and no hidden file: those are what editors leave behind. */
@@ -125,6 +143,8 @@ static void sources_read(struct draft *draft, const struct config_sources *sourc
         file_read(draft, strdup(sources->path), sources->path_optional);
         directory_read(draft, directory_name(sources->path));
     }
+    for (size_t i = 0; i < sources->text_count; i++)
+        text_read(draft, &sources->texts[i]);
     for (size_t i = 0; i < sources->route_count; i++)
         argument_read(draft, sources->routes[i], (unsigned)i + 1);
 }

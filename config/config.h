@@ -169,12 +169,22 @@ struct config {
 
 #define CONFIG_PATH_DEFAULT "/etc/vsluice/vsluice.conf"
 
+/* [route NAME] sections that stand in no file. */
+struct config_text {
+    const char *name; /* in messages, as the file's would be */
+    const char *text;
+    size_t bytes;
+    unsigned line; /* of its first line */
+};
+
 /* What to read. */
 struct config_sources {
     const char *path;          /* FILE, then *.conf of FILE.d in name order; NULL: no file. */
     bool path_optional;        /* a FILE that does not exist is no mistake */
     const char *const *routes; /* LISTEN=TARGET texts of the command line; may be NULL */
     size_t route_count;
+    const struct config_text *texts; /* behind the files; may be NULL */
+    size_t text_count;
 };
 
 /* Reads all sources and checks the whole. Always returns a config (what could be read, for
@@ -190,6 +200,10 @@ void config_free(struct config *config);
 /* What the templates make of one guest that appeared: a config of that guest and its routes. NULL,
  * and why in `problems` (nothing there: out of memory). */
 struct config *config_of_guest(struct config *config, const char *name, struct problems *problems);
+
+/* Cuts LISTEN=TARGET in two where `run` and `check` do: ends LISTEN there, and returns TARGET.
+ * NULL: there is no such place, or more than one. */
+char *config_split_route(char *text);
 
 /* Prints the routing table for people: name, listen, target, policy. One row for each listen
  * endpoint; of the policy what differs from the defaults. 0 or a negative errno. */

@@ -44,6 +44,7 @@ struct draft {
     /* while reading */
     struct place place;       /* of the line */
     struct section *current;  /* NULL: before the first section of a file */
+    bool routes_only;         /* other sections are a mistake here */
     bool skipping;            /* in a section that is not known: its keys are passed over */
     const struct key *key;    /* the one above; NULL: what continues it is passed over */
     unsigned empty_list_line; /* of a list without an entry yet; 0: none */

@@ -280,24 +280,49 @@ static int reader_handle(void *user, const char *section, const char *key, const
     return 1;
 }
 
+/* Reads and closes the stream. */
+static void stream_read(struct reader *reader)
+{
+    ini_parse_stream(reader_next, reader, reader_handle, reader);
+    if (reader->error)
+        problems_add(reader->problems, reader->path, 0, "cannot be read: %s",
+                     strerror(reader->error));
+    else if (reader->bytes_read > READER_FILE_BYTES_MAX)
+        problems_add(reader->problems, reader->path, 0,
+                     "cannot be read: it is larger than %d bytes, which no configuration is",
+                     READER_FILE_BYTES_MAX);
+    fclose(reader->stream);
+    reader->events->end(reader->user);
+}
+
 void reader_read(const char *path, bool optional, const struct reader_events *events, void *user,
                  struct problems *problems)
 {
     struct reader reader = {.path = path, .events = events, .user = user, .problems = problems};
 
     reader.stream = fopen(path, "re");
-    if (!reader.stream) {
-        if (!optional || errno != ENOENT)
-            problems_add(problems, path, 0, "cannot be read: %s", strerror(errno));
+    if (reader.stream)
+        stream_read(&reader);
+    else if (!optional || errno != ENOENT)
+        problems_add(problems, path, 0, "cannot be read: %s", strerror(errno));
+}
+
+void reader_read_text(const char *path, const char *text, size_t bytes, unsigned line,
+                      const struct reader_events *events, void *user, struct problems *problems)
+{
+    struct reader reader = {
+        .path = path,
+        .events = events,
+        .user = user,
+        .problems = problems,
+        .line = line - 1,
+    };
+
+    if (bytes == 0)
         return;
-    }
-    ini_parse_stream(reader_next, &reader, reader_handle, &reader);
-    if (reader.error)
-        problems_add(problems, path, 0, "cannot be read: %s", strerror(reader.error));
-    else if (reader.bytes_read > READER_FILE_BYTES_MAX)
-        problems_add(problems, path, 0,
-                     "cannot be read: it is larger than %d bytes, which no configuration is",
-                     READER_FILE_BYTES_MAX);
-    fclose(reader.stream);
-    events->end(user);
+    reader.stream = fmemopen((void *)text, bytes, "r");
+    if (reader.stream)
+        stream_read(&reader);
+    else
+        problems_add(problems, path, 0, "cannot be read: %s", strerror(errno));
 }

@@ -36,3 +36,7 @@ struct reader_events {
  * `optional`, one that does not exist. */
 void reader_read(const char *path, bool optional, const struct reader_events *events, void *user,
                  struct problems *problems);
+
+/* The same of a text, which begins with line `line` of what `path` stands for. */
+void reader_read_text(const char *path, const char *text, size_t bytes, unsigned line,
+                      const struct reader_events *events, void *user, struct problems *problems);

@@ -134,6 +134,13 @@ void section_begin(struct draft *draft, const char *header, unsigned line)
         kind = word_refuse(draft, length < sizeof(word) ? word : header);
     if (kind == SECTION_KIND_COUNT)
         return;
+    if (draft->routes_only && kind != SECTION_ROUTE) {
+        draft_problem(draft, &draft->place,
+                      "only [route NAME] sections can be added at run time; write [%s] into the "
+                      "configuration file and reload it",
+                      header);
+        return;
+    }
     name_check(draft, kind, name);
     bool duplicate = duplicate_check(draft, kind, name);
     struct section *section = draft_section_add(draft, kind, &draft->place);

@@ -188,7 +188,7 @@ Test(config, the_last_admin_socket_holds)
         {SCRATCH_FILE, "[global]\nadmin-socket = /a\n", 0},
         {SCRATCH_FILE ".d/b.conf", "[global]\nadmin-socket = /b\n", 0},
     };
-    static const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+    static const struct config_sources sources = {.path = SCRATCH_FILE};
     struct scratch_result result = scratch_read(files, COUNT_OF(files), &sources);
 
     cr_expect_eq(result.problems.count, 0);

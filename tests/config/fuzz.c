@@ -173,7 +173,7 @@ Test(fuzz, mutated_configurations)
         memcpy(text, seed_text, sizeof(seed_text));
         size_t length = mutate(&random, text, sizeof(seed_text) - 1);
         const struct scratch_file file = {SCRATCH_FILE, text, length};
-        const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+        const struct config_sources sources = {.path = SCRATCH_FILE};
         struct scratch_result result = scratch_read(&file, 1, &sources);
         expect_sound(&result, random.seed);
         cr_assert_eq(config_print(result.config, nowhere), 0);

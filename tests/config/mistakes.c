@@ -122,7 +122,7 @@ Test(mistakes, nul_bytes)
     static const char text[] = "[global]\nworkers = 1\0\n; \0\n\0\n[guest \0]\naddress = x\n"
                                "[route a]\nlisten = tcp:*:1\ntarget = \0tcp:b:1\n";
     const struct scratch_file file = {SCRATCH_FILE, text, sizeof(text) - 1};
-    const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+    const struct config_sources sources = {.path = SCRATCH_FILE};
     struct scratch_result result = scratch_read(&file, 1, &sources);
     char *problems = scratch_problems(&result);
 

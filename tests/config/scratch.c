@@ -96,7 +96,8 @@ struct scratch_result scratch_read_text(const char *text, const char *const *rou
                                         size_t route_count)
 {
     const struct scratch_file file = {SCRATCH_FILE, text, 0};
-    const struct config_sources sources = {SCRATCH_FILE, false, routes, route_count};
+    const struct config_sources sources = {
+        .path = SCRATCH_FILE, .routes = routes, .route_count = route_count};
 
     return scratch_read(&file, 1, &sources);
 }

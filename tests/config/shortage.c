@@ -123,7 +123,8 @@ static void expect_sound(const char *text, bool right)
 {
     char path[64];
     int fd = file_make(text, path);
-    const struct config_sources sources = {path, false, routes, COUNT_OF(routes)};
+    const struct config_sources sources = {
+        .path = path, .routes = routes, .route_count = COUNT_OF(routes)};
     struct problems problems;
     unsigned number = 1;
 
@@ -156,7 +157,8 @@ Test(shortage, a_guest_has_all_of_its_routes_or_no_config)
 {
     char path[64];
     int fd = file_make(right_text, path);
-    const struct config_sources sources = {path, false, routes, COUNT_OF(routes)};
+    const struct config_sources sources = {
+        .path = path, .routes = routes, .route_count = COUNT_OF(routes)};
     struct problems problems;
     bool failed = true;
 

@@ -20,7 +20,7 @@ static void expect_problems(const struct scratch_result *result, const char *exp
 
 static struct scratch_result read_files(const struct scratch_file *files, size_t count)
 {
-    const struct config_sources sources = {SCRATCH_FILE, false, NULL, 0};
+    const struct config_sources sources = {.path = SCRATCH_FILE};
 
     return scratch_read(files, count, &sources);
 }
@@ -92,7 +92,8 @@ Test(sources, mistakes_across_files_name_both_places)
     };
     static const char *const routes[] = {"tcp:127.0.0.1:1=vsock:3:80", "tcp:*:5=tcp:b:1",
                                          "tcp:*:5=tcp:b:2"};
-    const struct config_sources sources = {SCRATCH_FILE, false, routes, COUNT_OF(routes)};
+    const struct config_sources sources = {
+        .path = SCRATCH_FILE, .routes = routes, .route_count = COUNT_OF(routes)};
     struct scratch_result result = scratch_read(files, COUNT_OF(files), &sources);
 
     expect_problems(
@@ -140,7 +141,7 @@ Test(sources, a_file_that_cannot_be_read_is_a_mistake)
 
 Test(sources, a_failed_read_is_told)
 {
-    static const struct config_sources sources = {"/proc/self/mem", false, NULL, 0};
+    static const struct config_sources sources = {.path = "/proc/self/mem"};
     struct scratch_result result = scratch_read(NULL, 0, &sources);
 
     /* its first page is not mapped: opening goes well, reading does not */
@@ -150,7 +151,7 @@ Test(sources, a_failed_read_is_told)
 
 Test(sources, a_file_without_end_is_refused)
 {
-    static const struct config_sources sources = {"/dev/zero", false, NULL, 0};
+    static const struct config_sources sources = {.path = "/dev/zero"};
     struct scratch_result result = scratch_read(NULL, 0, &sources);
 
     expect_problems(&result,
@@ -164,8 +165,8 @@ Test(sources, an_optional_file_may_be_missing_and_has_drop_ins_nonetheless)
 {
     static const struct scratch_file file = {D "a.conf", "[global]\nworkers = 3\n", 0};
     static const struct scratch_file directory = {SCRATCH_FILE "/", "", 0};
-    static const struct config_sources sources = {SCRATCH_FILE, true, NULL, 0};
-    static const struct config_sources unreachable = {"/dev/null/x", true, NULL, 0};
+    static const struct config_sources sources = {.path = SCRATCH_FILE, .path_optional = true};
+    static const struct config_sources unreachable = {.path = "/dev/null/x", .path_optional = true};
     struct scratch_result result = scratch_read(&file, 1, &sources);
 
     expect_problems(&result, "");
@@ -185,7 +186,7 @@ Test(sources, an_optional_file_may_be_missing_and_has_drop_ins_nonetheless)
 
 static struct scratch_result read_routes(const char *const *routes, size_t count)
 {
-    const struct config_sources sources = {NULL, false, routes, count};
+    const struct config_sources sources = {.routes = routes, .route_count = count};
 
     return scratch_read(NULL, 0, &sources);
 }
@@ -287,4 +288,76 @@ Test(sources, none_at_all)
     cr_expect_eq(result.config->route_count, 0);
     cr_expect_eq(result.config->drain_timeout_ns, UINT64_C(30000000000));
     scratch_free(&result);
+}
+
+static struct scratch_result read_texts(const struct config_text *texts, size_t count)
+{
+    static const struct scratch_file file = {
+        SCRATCH_FILE,
+        "[guest g]\naddress = vsock:3\n[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\n", 0};
+    const struct config_sources sources = {
+        .path = SCRATCH_FILE, .texts = texts, .text_count = count};
+
+    return scratch_read(&file, 1, &sources);
+}
+
+Test(sources, texts_are_read_behind_the_files_with_lines_of_their_own)
+{
+    static const char one[] = "[route b]\nlisten = tcp:*:2\ntarget = guest:g:1\n[route c]...";
+    static const char other[] = "\n[route d]\nlisten = unix:/run/{name}/d\ntarget = guest:{name}:1";
+    const struct config_text texts[] = {
+        {"more", one, sizeof(one) - 1 - strlen("[route c]..."), 7},
+        {"others", other, sizeof(other) - 1, 1},
+        {"empty", "", 0, 1},
+    };
+    struct scratch_result result = read_texts(texts, COUNT_OF(texts));
+    const struct config *config = result.config;
+
+    expect_problems(&result, "");
+    cr_assert_eq(config->route_count, 3);
+    cr_expect_str_eq(config->routes[1].name, "b");
+    cr_expect_str_eq(config->routes[1].file, "more");
+    cr_expect_eq(config->routes[1].line, 7);
+    cr_expect_eq(config->routes[1].listens[0].line, 8);
+    cr_expect_str_eq(config->routes[2].name, "d@g");
+    cr_expect_eq(config->template_count, 1);
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(sources, texts_hold_routes_and_nothing_else)
+{
+    static const char wrong[] = "workers = 1\n[global]\nworkers = x\n[guest h]\naddress = vsock:4\n"
+                                "[route a]\nlisten = tcp:*:2\ntarget = tcp:b:1\n"
+                                "[route b]\nlisten = tcp:*:1\ntarget = guest:h:1\nx\0y\n";
+    const struct config_text text = {"run-time", wrong, sizeof(wrong) - 1, 1};
+    struct scratch_result result = read_texts(&text, 1);
+
+    expect_problems(
+        &result,
+        "run-time:1: 'workers' stands before any section; put it below [global]\n"
+        "run-time:2: only [route NAME] sections can be added at run time; write [global] into the "
+        "configuration file and reload it\n"
+        "run-time:4: only [route NAME] sections can be added at run time; write [guest h] into the "
+        "configuration file and reload it\n"
+        "run-time:6: route 'a' is already defined at " SCRATCH_FILE
+        ":3; give this one another name\n"
+        "run-time:10: 'tcp:*:1' is claimed already by 'tcp:*:1' of route 'a' at " SCRATCH_FILE
+        ":4; choose another address\n"
+        "run-time:11: there is no guest 'h'; add a section [guest h]\n"
+        "run-time:12: the line holds a NUL byte; a configuration is plain text\n");
+    scratch_free(&result);
+    scratch_leaks_check();
+}
+
+Test(sources, a_route_is_cut_where_its_target_begins)
+{
+    char route[] = "unix:/a=b=vsock:3:80";
+    char no_route[] = "unix:/a=b";
+    char two[] = "unix:/a=unix:/b=unix:/c";
+
+    cr_expect_str_eq(config_split_route(route), "vsock:3:80");
+    cr_expect_str_eq(route, "unix:/a=b");
+    cr_expect_str_eq(config_split_route(no_route), "b");
+    cr_expect_null(config_split_route(two));
 }
