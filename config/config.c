@@ -67,11 +67,52 @@ static bool file_begin(struct draft *draft, char *path)
     return true;
 }
 
+/* Room for the text of one more file; NULL: out of memory. */
+static struct config_kept *kept_add(struct draft *draft)
+{
+    struct config *config = draft->config;
+    struct config_kept *kept = array_grow(config->kept, config->kept_count, sizeof(*kept));
+
+    if (!kept) {
+        draft->exhausted = true;
+        return NULL;
+    }
+    config->kept = kept;
+    kept[config->kept_count] = (struct config_kept){0};
+    return &kept[config->kept_count++];
+}
+
 /* Reads one file; takes its name. */
 static void file_read(struct draft *draft, char *path, bool optional)
 {
-    if (file_begin(draft, path))
-        reader_read(path, optional, &draft_events, draft, draft->problems);
+    struct config_kept *kept = file_begin(draft, path) ? kept_add(draft) : NULL;
+
+    if (!kept)
+        return;
+    FILE *copy = open_memstream(&kept->text, &kept->bytes);
+    if (copy)
+        reader_read(path, optional, &draft_events, draft, draft->problems, copy);
+    if (!copy || fclose(copy) != 0)
+        draft->exhausted = true;
+}
+
+/* The same with what another config has read in it. */
+static void file_read_again(struct draft *draft, const struct config *from, size_t index)
+{
+    const struct config_kept *was = &from->kept[index];
+    char *path = strdup(from->files[index]);
+    struct config_kept *kept = file_begin(draft, path) ? kept_add(draft) : NULL;
+
+    if (!kept)
+        return;
+    kept->text = reallocarray(NULL, was->bytes + 1, 1);
+    if (!kept->text) {
+        draft->exhausted = true;
+        return;
+    }
+    memcpy(kept->text, was->text, was->bytes);
+    kept->bytes = was->bytes;
+    reader_read_text(path, kept->text, kept->bytes, 1, &draft_events, draft, draft->problems);
 }
 
 static void text_read(struct draft *draft, const struct config_text *text)
@@ -139,7 +180,9 @@ static char *directory_name(const char *path)
 
 static void sources_read(struct draft *draft, const struct config_sources *sources)
 {
-    if (sources->path) {
+    for (size_t i = 0; sources->again && i < sources->again->kept_count; i++)
+        file_read_again(draft, sources->again, i);
+    if (sources->path && !sources->again) {
         file_read(draft, strdup(sources->path), sources->path_optional);
         directory_read(draft, directory_name(sources->path));
     }
@@ -194,6 +237,9 @@ void config_free(struct config *config)
     }
     for (size_t i = 0; i < config->file_count; i++)
         free(config->files[i]);
+    for (size_t i = 0; i < config->kept_count; i++)
+        free(config->kept[i].text);
+    free(config->kept);
     free(config->guests);
     free(config->routes);
     free(config->files);

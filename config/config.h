@@ -165,6 +165,13 @@ struct config {
 
     char **files; /* what was read, or was to be read, in this order */
     size_t file_count;
+    struct config_kept *kept; /* what stood in the first of them, all but those of texts */
+    size_t kept_count;
+};
+
+struct config_kept {
+    char *text;
+    size_t bytes;
 };
 
 #define CONFIG_PATH_DEFAULT "/etc/vsluice/vsluice.conf"
@@ -185,6 +192,9 @@ struct config_sources {
     size_t route_count;
     const struct config_text *texts; /* behind the files; may be NULL */
     size_t text_count;
+    /* Its files stand for those of `path`, with what it has read in them, whatever they hold now;
+     * NULL: they are read. */
+    const struct config *again;
 };
 
 /* Reads all sources and checks the whole. Always returns a config (what could be read, for

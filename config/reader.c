@@ -35,6 +35,7 @@ struct reader {
     struct problems *problems;
 
     FILE *stream;
+    FILE *copy; /* of what is read; NULL: none */
     size_t bytes_read;
     int error; /* errno of a failed read */
 
@@ -72,6 +73,8 @@ static int byte_get(struct reader *reader)
     if (reader->bytes_read > READER_FILE_BYTES_MAX)
         return EOF;
     int c = getc_unlocked(reader->stream);
+    if (c != EOF && reader->copy)
+        putc_unlocked(c, reader->copy);
     if (c != EOF)
         reader->bytes_read++;
     else if (ferror(reader->stream))
@@ -296,9 +299,15 @@ static void stream_read(struct reader *reader)
 }
 
 void reader_read(const char *path, bool optional, const struct reader_events *events, void *user,
-                 struct problems *problems)
+                 struct problems *problems, FILE *copy)
 {
-    struct reader reader = {.path = path, .events = events, .user = user, .problems = problems};
+    struct reader reader = {
+        .path = path,
+        .events = events,
+        .user = user,
+        .problems = problems,
+        .copy = copy,
+    };
 
     reader.stream = fopen(path, "re");
     if (reader.stream)

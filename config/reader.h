@@ -8,6 +8,7 @@
 #include "config/problem.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* A larger file is refused. */
 #define READER_FILE_BYTES_MAX (16 * 1024 * 1024)
@@ -32,10 +33,10 @@ struct reader_events {
     void (*end)(void *user);
 };
 
-/* Reads FILE named by `path`. A file that cannot be read is a problem too, but not, where
- * `optional`, one that does not exist. */
+/* Reads FILE named by `path`, and writes what is in it to `copy`. A file that cannot be read is a
+ * problem too, but not, where `optional`, one that does not exist. */
 void reader_read(const char *path, bool optional, const struct reader_events *events, void *user,
-                 struct problems *problems);
+                 struct problems *problems, FILE *copy);
 
 /* The same of a text, which begins with line `line` of what `path` stands for. */
 void reader_read_text(const char *path, const char *text, size_t bytes, unsigned line,

@@ -361,3 +361,32 @@ Test(sources, a_route_is_cut_where_its_target_begins)
     cr_expect_str_eq(config_split_route(no_route), "b");
     cr_expect_null(config_split_route(two));
 }
+
+Test(sources, files_are_read_again_as_they_were)
+{
+    static const struct scratch_file files[] = {
+        {SCRATCH_FILE, "[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\n\0", 0},
+        {D "b.conf", "[global]\nworkers = 7\n[route b]\nlisten = tcp:*:2\ntarget = tcp:b:1", 0},
+    };
+    static const char more[] = "[route c]\nlisten = tcp:*:3\ntarget = tcp:b:1\n";
+    struct scratch_result first = read_files(files, COUNT_OF(files));
+    const struct config_text text = {"run-time", more, sizeof(more) - 1, 1};
+    const struct config_sources sources = {
+        .path = "/dev/zero", .again = first.config, .texts = &text, .text_count = 1};
+    struct problems problems;
+
+    expect_problems(&first, "");
+    problems_init(&problems);
+    struct config *second = config_read(&sources, &problems);
+    scratch_free(&first);
+    cr_assert_eq(problems.count, 0);
+    cr_assert_eq(second->route_count, 3);
+    cr_expect_str_eq(second->routes[0].file, SCRATCH_FILE);
+    cr_expect_str_eq(second->routes[1].name, "b");
+    cr_expect_eq(second->routes[1].line, 3);
+    cr_expect_str_eq(second->routes[2].name, "c");
+    cr_expect_eq(second->workers, 7);
+    cr_expect_eq(second->kept_count, 2);
+    config_free(second);
+    scratch_leaks_check();
+}
