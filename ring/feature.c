@@ -1,6 +1,7 @@
 /* Trying io_uring's features, each on a ring of its own, with what is known to come of it. */
 #include "ring/feature.h"
 
+#include "ring/restriction.h"
 #include "ring/wish.h"
 
 #include <errno.h>
@@ -274,6 +275,38 @@ static int try_receive(bool multishot)
     return error;
 }
 
+/* A ring that may do one thing does not do another. */
+static int expect_restricted(struct trial *trial)
+{
+    struct io_uring_restriction only[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_NOP},
+    };
+    struct io_uring_cqe cqe = {0};
+    int error = restriction_begin(&trial->uring, only, 1);
+
+    if (error < 0)
+        return error;
+    io_uring_prep_nop(io_uring_get_sqe(&trial->uring));
+    error = answer(trial, &cqe);
+    if (error < 0 || cqe.res < 0)
+        return error < 0 ? error : cqe.res;
+    io_uring_prep_close(io_uring_get_sqe(&trial->uring), -1);
+    error = answer(trial, &cqe);
+    return error < 0 ? error : cqe.res == -EACCES ? 0 : -EBADMSG;
+}
+
+static int try_restrictions(void)
+{
+    struct trial trial;
+    int error = queue_start(&trial, IORING_SETUP_R_DISABLED);
+
+    if (error < 0)
+        return error;
+    error = expect_restricted(&trial);
+    io_uring_queue_exit(&trial.uring);
+    return error;
+}
+
 static void try_all(void)
 {
     refusal = try_cancel();
@@ -283,6 +316,7 @@ static void try_all(void)
     states[RING_MULTISHOT_ACCEPT] = try_multishot_accept();
     states[RING_BUFFER_RINGS] = try_receive(false);
     states[RING_MULTISHOT_RECEIVE] = try_receive(true);
+    states[RING_RESTRICTIONS] = try_restrictions();
 }
 
 int ring_feature_refusal(void)
@@ -298,6 +332,7 @@ const char *ring_feature_name(enum ring_feature feature)
         [RING_MULTISHOT_RECEIVE] = "multishot-receive",
         [RING_BUFFER_RINGS] = "buffer-rings",
         [RING_DEFER_TASKRUN] = "defer-taskrun",
+        [RING_RESTRICTIONS] = "restrictions",
     };
     return names[feature];
 }

@@ -9,6 +9,7 @@ enum ring_feature {
     RING_MULTISHOT_RECEIVE, /* needs buffer rings */
     RING_BUFFER_RINGS,
     RING_DEFER_TASKRUN,
+    RING_RESTRICTIONS, /* of what a ring can be asked for */
     RING_FEATURES,
 };
 

@@ -1,6 +1,8 @@
 /* The engine on io_uring: what is begun, and what comes back. */
 #include "ring/uring.h"
 
+#include "ring/restriction.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -23,6 +25,7 @@ static int queue_init(struct uring *uring, unsigned entries)
         IORING_SETUP_COOP_TASKRUN,
         0,
     };
+    unsigned disabled = uring->has[RING_RESTRICTIONS] ? IORING_SETUP_R_DISABLED : 0;
     int error = -EINVAL;
     size_t first = 0;
 
@@ -31,7 +34,7 @@ static int queue_init(struct uring *uring, unsigned entries)
 #endif
     for (size_t i = first; i < sizeof(wishes) / sizeof(wishes[0]) && error == -EINVAL; i++) {
         struct io_uring_params params = {
-            .flags = wishes[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+            .flags = wishes[i] | disabled | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
             .cq_entries = entries * 4,
         };
         error = io_uring_queue_init_params(entries, &uring->uring, &params);
@@ -81,6 +84,27 @@ static int buffer_ring_init(struct uring *uring)
         return error;
     io_uring_buf_ring_init(uring->offers);
     return 0;
+}
+
+/* From here on the ring does what this engine submits, and nothing else, whoever writes into its
+ * queue (io_uring_register_restrictions(3)). Its buffers are registered; of what could be
+ * registered later one thing has to be named for all else to be refused, and that one does nothing
+ * any more. */
+static int restrict_to_use(struct uring *uring)
+{
+    struct io_uring_restriction in_use[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ACCEPT},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_RECV},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_SEND},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_POLL_ADD},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ASYNC_CANCEL},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_BUFFER_SELECT},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_ENABLE_RINGS},
+    };
+
+    return restriction_begin(&uring->uring, in_use, sizeof(in_use) / sizeof(in_use[0]));
 }
 
 static void uring_free(struct ring *ring)
@@ -358,6 +382,8 @@ int uring_new(struct ring **ret, const struct ring_options *options)
         error = buffer_ring_init(uring);
     else
         error = offers_init(&uring->pool, &ring->buffers);
+    if (error == 0 && uring->has[RING_RESTRICTIONS])
+        error = restrict_to_use(uring);
     if (error < 0) {
         uring_free(ring);
         return error;

@@ -95,7 +95,8 @@ static const char *mistake(const char *wish)
 Test(ring, tells_words_that_are_unknown)
 {
     static const char known[] = "epoll, io_uring, minimal, no-multishot-accept, "
-                                "no-multishot-receive, no-buffer-rings, no-defer-taskrun";
+                                "no-multishot-receive, no-buffer-rings, no-defer-taskrun, "
+                                "no-restrictions";
     static const char *const wishes[] = {"epol", "io_uring,epol,no-x", "minimal,epol"};
     char text[320];
 

@@ -94,7 +94,7 @@ class Commands(harness.TestCase):
         for word in ('Linux', 'io_uring', 'engine', 'open files', 'vsock'):
             self.assertIn(word, text)
 
-    FEATURES = ('multishot-accept', 'multishot-receive', 'buffer-rings', 'defer-taskrun')
+    FEATURES = ('multishot-accept', 'multishot-receive', 'buffer-rings', 'defer-taskrun', 'restrictions')
     OTHERS = ('no-sqarray', 'bundles', 'incremental-buffers', 'fixed-files')
 
     def features(self, wish):
