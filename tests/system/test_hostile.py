@@ -15,7 +15,7 @@ TRICKLING = 500
 NEVER_READING = 500
 SESSIONS = HALF_OPEN + TRICKLING + NEVER_READING
 TRICKLE_S = 10
-ROUNDS = 5
+ROUNDS = 1 if SANITIZED else 5
 ROUND_S = 1.5
 # Of the configuration: a worker's receive buffers, pipes and copy buffers are bounded, and so are its sessions.
 MEMORY = (64 << 20) + SESSIONS * 4096
