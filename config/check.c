@@ -379,6 +379,8 @@ static void route_check(const struct draft *draft, const struct section *section
     file_key_check(draft, section, KEY_OWNER, "owner");
     if (route->connect_timeout_ns == 0)
         route->connect_timeout_ns = draft->connect_timeout_ns;
+    if (!section->key_lines[KEY_ACCESS_LOG])
+        route->access_log = draft->access_log;
 }
 
 /* A listen endpoint and who has it. */

@@ -205,6 +205,7 @@ struct config *config_read(const struct config_sources *sources, struct problems
         return NULL;
     config->references = 1;
     config->drain_timeout_ns = DEFAULT_DRAIN_TIMEOUT_NS;
+    config->log_rate = DEFAULT_LOG_RATE;
     sources_read(&draft, sources);
     draft_check(&draft);
     problems_sort(problems, config->files, config->file_count);

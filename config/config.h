@@ -137,6 +137,7 @@ struct route {
 
     bool accept_proxy; /* initiators tell a PROXY header first; default no */
     enum route_send_proxy send_proxy;
+    bool access_log; /* a line for each session; own, else of [global], else no */
 
     /* of the file of a unix or vsock-mux listener */
     int mode;        /* -1: as the umask says */
@@ -147,6 +148,17 @@ struct route {
     unsigned line;    /* of the section; of the command line: which of its routes, from 1 */
 };
 
+/* Where the log goes, and how. */
+enum config_log_format {
+    CONFIG_LOG_AUTO, /* to the journal where standard error is one, else text */
+    CONFIG_LOG_JOURNAL,
+    CONFIG_LOG_TEXT,
+    CONFIG_LOG_JSON,
+    CONFIG_LOG_COUNT,
+};
+
+extern const char *const config_log_format_names[CONFIG_LOG_COUNT];
+
 struct config {
     atomic_uint references;
     struct config *parent; /* of config_of_guest(): lends its strings and guests; else NULL */
@@ -155,6 +167,8 @@ struct config {
     unsigned sessions_max;     /* 0: as many as the descriptor limit allows */
     uint64_t drain_timeout_ns; /* default 30 s */
     char *admin_path;          /* of the admin socket; NULL: none */
+    enum config_log_format log_format;
+    unsigned log_rate; /* lines of failing sessions in a minute; 0: any number; default 1000 */
 
     struct guest *guests;
     size_t guest_count;

@@ -36,6 +36,7 @@ struct draft {
     struct config *config;
     struct problems *problems;
     uint64_t connect_timeout_ns; /* of [global] */
+    bool access_log;             /* of [global] */
 
     struct section *sections;
     size_t section_count;

@@ -24,6 +24,12 @@ static const struct key keys[KEY_COUNT] = {
                                     "a duration above 0, such as 5s, 500ms or 2m"},
     [KEY_ADMIN_SOCKET] = {"admin-socket", SECTION_GLOBAL, KEY_SINGLE, admin_socket_set,
                           "the path of a Unix socket, such as /run/vsluice/admin.sock"},
+    [KEY_LOG_FORMAT] = {"log-format", SECTION_GLOBAL, KEY_SINGLE, log_format_set,
+                        "auto, journal, text or json"},
+    [KEY_LOG_RATE] = {"log-rate", SECTION_GLOBAL, KEY_SINGLE, log_rate_set,
+                      "a number of lines in a minute from 0 to 1000000"},
+    [KEY_GLOBAL_ACCESS_LOG] = {"access-log", SECTION_GLOBAL, KEY_SINGLE, global_access_log_set,
+                               "no or yes"},
     [KEY_ADDRESS] = {"address", SECTION_GUEST, KEY_SINGLE, address_set,
                      "'vsock:CID' or 'vsock-mux:/PATH'"},
     [KEY_MACHINE] = {"machine", SECTION_GUEST, KEY_SINGLE, machine_set,
@@ -71,6 +77,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_LANE] = {"lane", SECTION_ROUTE, KEY_SINGLE, lane_set, "auto, small, splice or copy"},
     [KEY_ACCEPT_PROXY] = {"accept-proxy", SECTION_ROUTE, KEY_SINGLE, accept_proxy_set, "no or yes"},
     [KEY_SEND_PROXY] = {"send-proxy", SECTION_ROUTE, KEY_SINGLE, send_proxy_set, "no, v1 or v2"},
+    [KEY_ACCESS_LOG] = {"access-log", SECTION_ROUTE, KEY_SINGLE, access_log_set, "no or yes"},
 };
 
 static const char *const section_forms[] = {

@@ -124,6 +124,8 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "accept-proxy=yes");
     if (route->send_proxy != ROUTE_SEND_PROXY_NO)
         cell_add(cell, "send-proxy=%s", route_send_proxy_names[route->send_proxy]);
+    if (route->access_log)
+        cell_add(cell, "access-log=yes");
     if (endpoint_has_file(&listen->resolved) && route->mode >= 0)
         cell_add(cell, "mode=%04o", (unsigned)route->mode);
     if (endpoint_has_file(&listen->resolved))

@@ -27,9 +27,8 @@ static void value_refuse(struct draft *draft, const char *value)
             draft->key->form);
 }
 
-/* False: refused. */
-static bool number_read(struct draft *draft, const char *value, unsigned min, unsigned max,
-                        unsigned *ret)
+bool value_number_read(struct draft *draft, const char *value, unsigned min, unsigned max,
+                       unsigned *ret)
 {
     uint64_t number = 0;
 
@@ -75,12 +74,12 @@ static bool duration_read(struct draft *draft, const char *value, uint64_t min_n
 
 void workers_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 0, WORKERS_MAX, &draft->config->workers);
+    value_number_read(draft, value, 0, WORKERS_MAX, &draft->config->workers);
 }
 
 void sessions_max_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 0, SESSIONS_MAX, &draft->config->sessions_max);
+    value_number_read(draft, value, 0, SESSIONS_MAX, &draft->config->sessions_max);
 }
 
 void drain_timeout_set(struct draft *draft, const char *value)
@@ -142,9 +141,8 @@ const char *const route_lane_names[ROUTE_LANE_COUNT] = {
 #define VMM_COUNT        (sizeof(vmm_names) / sizeof(vmm_names[0]))
 #define HALF_CLOSE_COUNT (sizeof(half_close_names) / sizeof(half_close_names[0]))
 
-/* Which of `words` it is; `count`: none, and that has been told. */
-static size_t word_read(struct draft *draft, const char *value, const char *const *words,
-                        size_t count)
+size_t value_word_read(struct draft *draft, const char *value, const char *const *words,
+                       size_t count)
 {
     struct name_search search;
 
@@ -175,7 +173,7 @@ void machine_set(struct draft *draft, const char *value)
 
 void vmm_set(struct draft *draft, const char *value)
 {
-    size_t word = word_read(draft, value, vmm_names, VMM_COUNT);
+    size_t word = value_word_read(draft, value, vmm_names, VMM_COUNT);
 
     if (word < VMM_COUNT)
         draft_guest(draft)->vmm = (enum guest_vmm)word;
@@ -183,7 +181,7 @@ void vmm_set(struct draft *draft, const char *value)
 
 void half_close_set(struct draft *draft, const char *value)
 {
-    size_t word = word_read(draft, value, half_close_names, HALF_CLOSE_COUNT);
+    size_t word = value_word_read(draft, value, half_close_names, HALF_CLOSE_COUNT);
 
     if (word < HALF_CLOSE_COUNT)
         draft_guest(draft)->half_close = (enum guest_half_close)word;
@@ -191,7 +189,7 @@ void half_close_set(struct draft *draft, const char *value)
 
 void guest_sessions_max_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 0, SESSIONS_MAX, &draft_guest(draft)->sessions_max);
+    value_number_read(draft, value, 0, SESSIONS_MAX, &draft_guest(draft)->sessions_max);
 }
 
 void wait_for_guest_set(struct draft *draft, const char *value)
@@ -201,7 +199,7 @@ void wait_for_guest_set(struct draft *draft, const char *value)
 
 void wait_max_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 1, WAIT_MAX, &draft_route(draft)->wait_max);
+    value_number_read(draft, value, 1, WAIT_MAX, &draft_route(draft)->wait_max);
 }
 
 static const char *const phase_names[] = {"off", "booting", "service"};
@@ -220,7 +218,7 @@ void wait_for_set(struct draft *draft, const char *value)
         char word[64];
         size_t length = strcspn(rest, between);
         snprintf(word, sizeof(word), "%.*s", (int)length, rest);
-        size_t phase = word_read(draft, word, phase_names, PHASE_COUNT);
+        size_t phase = value_word_read(draft, word, phase_names, PHASE_COUNT);
         if (phase < PHASE_COUNT)
             phases |= 1U << phase;
         rest += length;
@@ -232,7 +230,7 @@ void wait_for_set(struct draft *draft, const char *value)
 
 void lane_set(struct draft *draft, const char *value)
 {
-    size_t word = word_read(draft, value, route_lane_names, ROUTE_LANE_COUNT);
+    size_t word = value_word_read(draft, value, route_lane_names, ROUTE_LANE_COUNT);
 
     if (word < ROUTE_LANE_COUNT)
         draft_route(draft)->lane = (enum route_lane)word;
@@ -241,7 +239,7 @@ void lane_set(struct draft *draft, const char *value)
 void accept_proxy_set(struct draft *draft, const char *value)
 {
     static const char *const words[] = {"no", "yes"};
-    size_t word = word_read(draft, value, words, 2);
+    size_t word = value_word_read(draft, value, words, 2);
 
     if (word < 2)
         draft_route(draft)->accept_proxy = word == 1;
@@ -255,7 +253,7 @@ const char *const route_send_proxy_names[ROUTE_SEND_PROXY_COUNT] = {
 
 void send_proxy_set(struct draft *draft, const char *value)
 {
-    size_t word = word_read(draft, value, route_send_proxy_names, ROUTE_SEND_PROXY_COUNT);
+    size_t word = value_word_read(draft, value, route_send_proxy_names, ROUTE_SEND_PROXY_COUNT);
 
     if (word < ROUTE_SEND_PROXY_COUNT)
         draft_route(draft)->send_proxy = (enum route_send_proxy)word;
@@ -447,12 +445,12 @@ static void duration_or_off_read(struct draft *draft, const char *value, uint64_
 
 void route_sessions_max_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 0, SESSIONS_MAX, &draft_route(draft)->sessions_max);
+    value_number_read(draft, value, 0, SESSIONS_MAX, &draft_route(draft)->sessions_max);
 }
 
 void rate_max_set(struct draft *draft, const char *value)
 {
-    number_read(draft, value, 0, RATE_MAX, &draft_route(draft)->rate_max);
+    value_number_read(draft, value, 0, RATE_MAX, &draft_route(draft)->rate_max);
 }
 
 void session_time_set(struct draft *draft, const char *value)
@@ -484,7 +482,7 @@ void backlog_set(struct draft *draft, const char *value)
 {
     unsigned backlog;
 
-    if (number_read(draft, value, 1, BACKLOG_MAX, &backlog))
+    if (value_number_read(draft, value, 1, BACKLOG_MAX, &backlog))
         draft_route(draft)->backlog = (int)backlog;
 }
 

@@ -17,6 +17,14 @@ struct key {
     const char *form; /* what a value is, for messages: "give it FORM" */
 };
 
+/* What value.c reads values with; each tells what is wrong with one. */
+/* False: refused. */
+bool value_number_read(struct draft *draft, const char *value, unsigned min, unsigned max,
+                       unsigned *ret);
+/* Which of `words` it is; `count`: none, and that has been told. */
+size_t value_word_read(struct draft *draft, const char *value, const char *const *words,
+                       size_t count);
+
 void workers_set(struct draft *draft, const char *value);
 void sessions_max_set(struct draft *draft, const char *value);
 void drain_timeout_set(struct draft *draft, const char *value);
@@ -49,3 +57,7 @@ void owner_set(struct draft *draft, const char *value);
 void lane_set(struct draft *draft, const char *value);
 void accept_proxy_set(struct draft *draft, const char *value);
 void send_proxy_set(struct draft *draft, const char *value);
+void log_format_set(struct draft *draft, const char *value);
+void log_rate_set(struct draft *draft, const char *value);
+void global_access_log_set(struct draft *draft, const char *value);
+void access_log_set(struct draft *draft, const char *value);

@@ -79,7 +79,8 @@ Test(mistakes, lines)
                                                                                           ";'\n"},
         {"[global]\nwork\x1b[2Jers = 1\n",
          AT(2) "unknown key 'work?[2Jers'; the keys of [global] are workers, max-sessions, "
-               "drain-timeout, connect-timeout and admin-socket\n"},
+               "drain-timeout, connect-timeout, admin-socket, log-format, log-rate and "
+               "access-log\n"},
     };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));
@@ -202,9 +203,10 @@ Test(mistakes, keys)
         {"[global]\nconect-timeout = 1s\n",
          AT(2) "unknown key 'conect-timeout'; did you mean 'connect-timeout'?\n"},
         {"[global]\nWorkers = 1\n", AT(2) "unknown key 'Workers'; did you mean 'workers'?\n"},
-        {"[global]\nfoo = 1\n  bar\n", AT(2) "unknown key 'foo'; the keys of [global] are "
-                                             "workers, max-sessions, drain-timeout, "
-                                             "connect-timeout and admin-socket\n"},
+        {"[global]\nfoo = 1\n  bar\n",
+         AT(2) "unknown key 'foo'; the keys of [global] are "
+               "workers, max-sessions, drain-timeout, "
+               "connect-timeout, admin-socket, log-format, log-rate and access-log\n"},
         {GUEST "foo = 1\n",
          AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, machine, vmm, half-close "
                "and max-sessions\n"},
@@ -213,8 +215,8 @@ Test(mistakes, keys)
                "target, ports, allow, deny, connect-timeout, wait-for-guest, "
                "wait-for, wait-max, max-sessions, "
                "max-rate, max-session-time, half-close-timeout, idle-timeout, "
-               "dead-guest-probe, keepalive, backlog, mode, owner, lane, accept-proxy and "
-               "send-proxy\n"},
+               "dead-guest-probe, keepalive, backlog, mode, owner, lane, accept-proxy, "
+               "send-proxy and access-log\n"},
         {"[global]\nlisten = tcp:*:1\n",
          AT(2) "'listen' is no key of [global]; it belongs in [route NAME]\n"},
         {GUEST "connect-timeout = 1s\n",
@@ -537,9 +539,10 @@ Test(mistakes, are_told_in_the_order_of_lines)
                               "wait-for-guest, wait-for, wait-max, max-sessions, "
                               "max-rate, max-session-time, half-close-timeout, idle-timeout, "
                               "dead-guest-probe, keepalive, backlog, "
-                              "mode, owner, lane, accept-proxy and "
-                              "send-proxy\n" AT(10) "'x' is no value of 'workers'; give "
-                                                    "it a number from 0 to 1024\n"},
+                              "mode, owner, lane, accept-proxy, "
+                              "send-proxy and access-log\n" AT(
+                                  10) "'x' is no value of 'workers'; give "
+                                      "it a number from 0 to 1024\n"},
     };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));
