@@ -64,6 +64,8 @@ struct ring {
     uint64_t spin_ns;
     unsigned in_flight;
     unsigned completions_max;
+    uint64_t turns;
+    uint64_t overflows; /* the engine's to count, as ring_figures tells them */
     struct fds cancels;
     int refusal; /* of io_uring, where another engine was taken */
 };

@@ -253,6 +253,7 @@ int ring_turn(struct ring *ring)
     if (error < 0)
         return error;
     ring->now_ns = clock_ns();
+    ring->turns++;
     buffers_review(&ring->buffers, ring->now_ns);
     dispatch_batch(ring);
     for (unsigned pass = 1; pass < PASSES_MAX && ring->soon.count > 0; pass++) {
@@ -262,6 +263,18 @@ int ring_turn(struct ring *ring)
     ring->batch.count = 0;
     ring_timers_expire(&ring->timers, ring->now_ns);
     return 0;
+}
+
+void ring_figures(const struct ring *ring, struct ring_figures *ret)
+{
+    *ret = (struct ring_figures){
+        .in_flight = ring->in_flight,
+        .buffers_held = ring->buffers.held,
+        .buffers_offered = ring->buffers.offered,
+        .buffers_max = ring->buffers.max,
+        .turns = ring->turns,
+        .overflows = ring->overflows,
+    };
 }
 
 const char *ring_engine_name(const struct ring *ring)

@@ -111,6 +111,18 @@ void ring_free(struct ring *ring);
  * cannot go on. */
 int ring_turn(struct ring *ring);
 
+/* For who shows it. */
+struct ring_figures {
+    unsigned in_flight;
+    unsigned buffers_held;
+    unsigned buffers_offered; /* to the kernel */
+    unsigned buffers_max;
+    uint64_t turns;
+    uint64_t overflows; /* turns that found more completions than their queue holds */
+};
+
+void ring_figures(const struct ring *ring, struct ring_figures *ret);
+
 /* CLOCK_MONOTONIC, read once a turn. */
 uint64_t ring_now_ns(const struct ring *ring);
 

@@ -334,6 +334,7 @@ static int uring_turn(struct ring *ring, uint64_t wait_ns)
     bool ready = io_uring_cq_ready(uring) > 0;
     int error = submit_and_wait(uring, wait_ns);
 
+    ring->overflows += io_uring_cq_has_overflow(uring);
     if (ready || !wait_ns)
         io_uring_get_events(uring);
     if (error < 0 && error != -ETIME && error != -EINTR && error != -EAGAIN && error != -EBUSY &&
