@@ -116,7 +116,10 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, int status
 static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *connection,
                               const char *method, const char *uri, bool body)
 {
-    struct admin_request request = {.method = method};
+    struct admin_request request = {
+        .method = method,
+        .accept = mhd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+    };
     char *text = NULL;
     size_t bytes;
     int status;

@@ -4,6 +4,7 @@
 #include "config/name.h"
 #include "proxy/admin_metrics.h"
 #include "proxy/admin_sessions.h"
+#include "proxy/admin_status.h"
 #include "proxy/log.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"

@@ -1,213 +1,228 @@
-/* Counters in the text format of OpenMetrics 1.0, and in JSON.
- *
- * https://prometheus.io/docs/specs/om/open_metrics_spec/
- */
+/* Metrics of routes and guests; admin_process.c and admin_workers.c have the others. */
 #include "proxy/admin_metrics.h"
 
 #include "proxy/admin_actions.h"
+#include "proxy/admin_process.h"
+#include "proxy/admin_workers.h"
+#include "proxy/exposition.h"
 #include "proxy/uses.h"
-#include "proxy/workers.h"
 
-#include <inttypes.h>
-
-typedef void route_printer(FILE *stream, const struct route_use *use);
-
-/* A metric of routes, and what is printed of each. */
+/* A metric of routes or of guests: what is told of one of them, in a family of its own. Of its
+ * labels, the first is its name. */
 struct family {
+    enum exposition_kind kind;
     const char *name;
-    const char *type;
     const char *help;
-    route_printer *print;
+    void (*print)(const struct exposition *exposition, struct exposition_label name,
+                  const void *use);
 };
 
-/* Names of routes hold nothing that a label would have to escape but quotation marks and
- * backslashes of paths. */
-static void print_label(FILE *stream, const char *text)
+static void add_one(const struct exposition *exposition, struct exposition_label name,
+                    uint64_t value)
 {
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', stream);
-        fputc(*text, stream);
-    }
+    exposition_add(exposition, (struct exposition_label[]){name, {0}}, value);
 }
 
-static void print_series(FILE *stream, const char *name, const struct route_use *use)
+static void add_bytes(const struct exposition *exposition, struct exposition_label name,
+                      const struct tally *tally, const char *const directions[TALLY_DIRECTIONS])
 {
-    fprintf(stream, "%s{route=\"", name);
-    print_label(stream, use->name);
-    fputc('"', stream);
+    for (enum tally_direction i = 0; i < TALLY_DIRECTIONS; i++)
+        exposition_add(exposition,
+                       (struct exposition_label[]){name, {"direction", directions[i]}, {0}},
+                       tally_bytes(tally, i));
 }
 
-static void print_sessions(FILE *stream, const struct route_use *use)
-{
-    print_series(stream, "vsluice_sessions", use);
-    fprintf(stream, "} %u\n", atomic_load(&use->sessions));
-}
-
-static void print_turned_away(FILE *stream, const struct route_use *use)
-{
-    print_series(stream, "vsluice_connections_refused_total", use);
-    fprintf(stream, "} %" PRIu64 "\n", (uint64_t)atomic_load(&use->turned_away));
-}
-
-static void print_ended(FILE *stream, const struct route_use *use)
+/* Reasons that no session has ended for are left out, but for the good one: they are many. */
+static void add_ends(const struct exposition *exposition, struct exposition_label name,
+                     const struct tally *tally)
 {
     for (unsigned i = REASON_DONE; i < REASON_COUNT; i++) {
-        uint64_t count = atomic_load(&use->tally.ended[i]);
-        if (count == 0 && i != REASON_DONE)
-            continue;
-        print_series(stream, "vsluice_sessions_ended_total", use);
-        fprintf(stream, ",reason=\"%s\"} %" PRIu64 "\n", reason_token(i), count);
+        uint64_t count = atomic_load(&tally->ended[i]);
+        if (count > 0 || i == REASON_DONE)
+            exposition_add(exposition,
+                           (struct exposition_label[]){name, {"reason", reason_token(i)}, {0}},
+                           count);
     }
 }
 
-static void print_bytes(FILE *stream, const struct route_use *use)
+static void add_times(const struct exposition *exposition, struct exposition_label name,
+                      const struct times *times)
 {
-    print_series(stream, "vsluice_relayed_bytes_total", use);
-    fprintf(stream, ",direction=\"there\"} %" PRIu64 "\n", tally_bytes(&use->tally, TALLY_THERE));
-    print_series(stream, "vsluice_relayed_bytes_total", use);
-    fprintf(stream, ",direction=\"back\"} %" PRIu64 "\n", tally_bytes(&use->tally, TALLY_BACK));
+    exposition_add_times(exposition, (struct exposition_label[]){name, {0}}, times);
 }
 
-static void print_times(FILE *stream, const char *name, const struct route_use *use,
-                        const struct times *times)
+static void route_sessions(const struct exposition *exposition, struct exposition_label name,
+                           const void *use)
 {
-    char series[64];
-    uint64_t count = 0;
-
-    snprintf(series, sizeof(series), "%s_bucket", name);
-    for (unsigned i = 0; i <= times->bounds->count; i++) {
-        count += atomic_load(&times->counts[i]);
-        print_series(stream, series, use);
-        if (i < times->bounds->count)
-            fprintf(stream, ",le=\"%g\"} %" PRIu64 "\n", (double)times->bounds->ns[i] / 1e9, count);
-        else
-            fprintf(stream, ",le=\"+Inf\"} %" PRIu64 "\n", count);
-    }
-    snprintf(series, sizeof(series), "%s_count", name);
-    print_series(stream, series, use);
-    fprintf(stream, "} %" PRIu64 "\n", count);
-    snprintf(series, sizeof(series), "%s_sum", name);
-    print_series(stream, series, use);
-    fprintf(stream, "} %.6f\n", (double)atomic_load(&times->sum_ns) / 1e9);
+    add_one(exposition, name, atomic_load(&((const struct route_use *)use)->sessions));
 }
 
-static void print_connecting(FILE *stream, const struct route_use *use)
+static void route_turned_away(const struct exposition *exposition, struct exposition_label name,
+                              const void *use)
 {
-    print_times(stream, "vsluice_connect_seconds", use, &use->tally.connecting);
+    add_one(exposition, name, atomic_load(&((const struct route_use *)use)->turned_away));
 }
 
-static void print_first_bytes(FILE *stream, const struct route_use *use)
+static void route_ends(const struct exposition *exposition, struct exposition_label name,
+                       const void *use)
 {
-    print_times(stream, "vsluice_first_byte_seconds", use, &use->tally.first_bytes);
+    add_ends(exposition, name, &((const struct route_use *)use)->tally);
 }
 
-static void print_lasting(FILE *stream, const struct route_use *use)
+static void route_bytes(const struct exposition *exposition, struct exposition_label name,
+                        const void *use)
 {
-    print_times(stream, "vsluice_session_seconds", use, &use->tally.lasting);
+    static const char *const directions[] = {"there", "back"};
+    add_bytes(exposition, name, &((const struct route_use *)use)->tally, directions);
 }
 
-static const struct family families[] = {
-    {"vsluice_sessions", "gauge", "Sessions that are open.", print_sessions},
-    {"vsluice_connections_refused", "counter", "Connections that 'allow' and 'deny' refused.",
-     print_turned_away},
-    {"vsluice_sessions_ended", "counter", "Sessions that have ended, by reason.", print_ended},
-    {"vsluice_relayed_bytes", "counter", "Bytes relayed so far, there (to the target) and back.",
-     print_bytes},
-    {"vsluice_connect_seconds", "histogram",
-     "From the accepting of a connection until its target was reached.", print_connecting},
-    {"vsluice_first_byte_seconds", "histogram",
+static void route_connecting(const struct exposition *exposition, struct exposition_label name,
+                             const void *use)
+{
+    add_times(exposition, name, &((const struct route_use *)use)->tally.connecting);
+}
+
+static void route_first_bytes(const struct exposition *exposition, struct exposition_label name,
+                              const void *use)
+{
+    add_times(exposition, name, &((const struct route_use *)use)->tally.first_bytes);
+}
+
+static void route_lasting(const struct exposition *exposition, struct exposition_label name,
+                          const void *use)
+{
+    add_times(exposition, name, &((const struct route_use *)use)->tally.lasting);
+}
+
+static const struct family route_families[] = {
+    {EXPOSITION_GAUGE, "vsluice_sessions", "Sessions that are open.", route_sessions},
+    {EXPOSITION_COUNTER, "vsluice_connections_refused",
+     "Connections that 'allow' and 'deny' refused.", route_turned_away},
+    {EXPOSITION_COUNTER, "vsluice_sessions_ended", "Sessions that have ended, by reason.",
+     route_ends},
+    {EXPOSITION_COUNTER, "vsluice_relayed_bytes",
+     "Bytes relayed so far, there (to the target) and back.", route_bytes},
+    {EXPOSITION_HISTOGRAM, "vsluice_connect_seconds",
+     "From when the target was asked until it was reached.", route_connecting},
+    {EXPOSITION_HISTOGRAM, "vsluice_first_byte_seconds",
      "From the accepting of a connection until its target's first byte was handed on.",
-     print_first_bytes},
-    {"vsluice_session_seconds", "histogram", "How long sessions lasted that have ended.",
-     print_lasting},
+     route_first_bytes},
+    {EXPOSITION_HISTOGRAM, "vsluice_session_seconds", "How long sessions lasted that have ended.",
+     route_lasting},
+};
+
+static void guest_sessions(const struct exposition *exposition, struct exposition_label name,
+                           const void *use)
+{
+    add_one(exposition, name, atomic_load(&((const struct guest_use *)use)->sessions));
+}
+
+static void guest_waiting(const struct exposition *exposition, struct exposition_label name,
+                          const void *use)
+{
+    add_one(exposition, name, atomic_load(&((const struct guest_use *)use)->waiting));
+}
+
+static void guest_frozen(const struct exposition *exposition, struct exposition_label name,
+                         const void *use)
+{
+    add_one(exposition, name, atomic_load(&((const struct guest_use *)use)->frozen));
+}
+
+static void guest_ends(const struct exposition *exposition, struct exposition_label name,
+                       const void *use)
+{
+    add_ends(exposition, name, &((const struct guest_use *)use)->tally);
+}
+
+static void guest_bytes(const struct exposition *exposition, struct exposition_label name,
+                        const void *use)
+{
+    static const char *const directions[] = {"to", "from"};
+    add_bytes(exposition, name, &((const struct guest_use *)use)->tally, directions);
+}
+
+static void guest_connecting(const struct exposition *exposition, struct exposition_label name,
+                             const void *use)
+{
+    add_times(exposition, name, &((const struct guest_use *)use)->tally.connecting);
+}
+
+static void guest_first_bytes(const struct exposition *exposition, struct exposition_label name,
+                              const void *use)
+{
+    add_times(exposition, name, &((const struct guest_use *)use)->tally.first_bytes);
+}
+
+static void guest_lasting(const struct exposition *exposition, struct exposition_label name,
+                          const void *use)
+{
+    add_times(exposition, name, &((const struct guest_use *)use)->tally.lasting);
+}
+
+static const struct family guest_families[] = {
+    {EXPOSITION_GAUGE, "vsluice_guest_sessions", "Sessions to and from a guest.", guest_sessions},
+    {EXPOSITION_GAUGE, "vsluice_guest_waiting", "Of these, that wait for the guest.",
+     guest_waiting},
+    {EXPOSITION_GAUGE, "vsluice_guest_frozen", "Is the guest frozen?", guest_frozen},
+    {EXPOSITION_COUNTER, "vsluice_guest_sessions_ended",
+     "Sessions to and from a guest that have ended, by reason.", guest_ends},
+    {EXPOSITION_COUNTER, "vsluice_guest_relayed_bytes", "Bytes relayed so far to and from a guest.",
+     guest_bytes},
+    {EXPOSITION_HISTOGRAM, "vsluice_guest_connect_seconds",
+     "From when the guest was asked until it was reached.", guest_connecting},
+    {EXPOSITION_HISTOGRAM, "vsluice_guest_first_byte_seconds",
+     "From the accepting of a connection until the guest's first byte was handed on.",
+     guest_first_bytes},
+    {EXPOSITION_HISTOGRAM, "vsluice_guest_session_seconds",
+     "How long sessions to and from a guest lasted that have ended.", guest_lasting},
 };
 
 struct visit {
-    FILE *stream;
-    route_printer *print;
-    bool any;
+    const struct exposition *exposition;
+    const struct family *family;
 };
 
 static void visit_route(void *argument, const struct route_use *use)
 {
     const struct visit *visit = argument;
-    visit->print(visit->stream, use);
+    visit->family->print(visit->exposition, (struct exposition_label){"route", use->name}, use);
 }
 
-static void print_guest_sessions(void *argument, const struct guest_use *use)
+static void visit_guest(void *argument, const struct guest_use *use)
 {
-    fprintf(argument, "vsluice_guest_sessions{guest=\"%s\"} %u\n", use->name,
-            atomic_load(&use->sessions));
+    const struct visit *visit = argument;
+    visit->family->print(visit->exposition, (struct exposition_label){"guest", use->name}, use);
 }
 
-static void print_guest_waiting(void *argument, const struct guest_use *use)
+static void begin(struct exposition *exposition, const struct family *family)
 {
-    fprintf(argument, "vsluice_guest_waiting{guest=\"%s\"} %u\n", use->name,
-            atomic_load(&use->waiting));
+    exposition_begin(exposition, family->kind, family->name, family->help);
 }
 
-static void print_guest_frozen(void *argument, const struct guest_use *use)
-{
-    fprintf(argument, "vsluice_guest_frozen{guest=\"%s\"} %d\n", use->name,
-            atomic_load(&use->frozen));
-}
-
-static void print_head(FILE *stream, const char *name, const char *type, const char *help)
-{
-    fprintf(stream, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
-}
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 int admin_metrics(void *owner, struct admin_request *request)
 {
     const struct admin_actions *actions = owner;
-    FILE *stream = request->answer;
+    struct exposition exposition = {
+        .stream = request->answer,
+        .format = exposition_choose(request->accept),
+    };
 
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        struct visit visit = {.stream = stream, .print = families[i].print};
-        print_head(stream, families[i].name, families[i].type, families[i].help);
+    for (size_t i = 0; i < COUNT(route_families); i++) {
+        struct visit visit = {&exposition, &route_families[i]};
+        begin(&exposition, visit.family);
         route_uses_visit(&actions->uses->routes, visit_route, &visit);
     }
-    print_head(stream, "vsluice_guest_sessions", "gauge", "Sessions to and from a guest.");
-    guest_uses_visit(&actions->uses->guests, print_guest_sessions, stream);
-    print_head(stream, "vsluice_guest_waiting", "gauge", "Of these, that wait for the guest.");
-    guest_uses_visit(&actions->uses->guests, print_guest_waiting, stream);
-    print_head(stream, "vsluice_guest_frozen", "gauge", "Is the guest frozen?");
-    guest_uses_visit(&actions->uses->guests, print_guest_frozen, stream);
-    print_head(stream, "vsluice_workers", "gauge", "Threads that relay.");
-    fprintf(stream, "vsluice_workers %u\n", workers_count(actions->workers));
-    fputs("# EOF\n", stream);
-    request->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    return 200;
-}
-
-static void print_route(void *argument, const struct route_use *use)
-{
-    struct visit *visit = argument;
-    uint64_t failed = 0;
-
-    for (unsigned i = REASON_DONE + 1; i < REASON_COUNT; i++)
-        failed += atomic_load(&use->tally.ended[i]);
-    fputs(visit->any ? ",\n  {\"name\": " : "\n  {\"name\": ", visit->stream);
-    visit->any = true;
-    admin_print_string(visit->stream, use->name);
-    fprintf(visit->stream,
-            ", \"sessions\": %u, \"done\": %" PRIu64 ", \"failed\": %" PRIu64
-            ", \"bytes_there\": %" PRIu64 ", \"bytes_back\": %" PRIu64 "}",
-            atomic_load(&use->sessions), (uint64_t)atomic_load(&use->tally.ended[REASON_DONE]),
-            failed, tally_bytes(&use->tally, TALLY_THERE), tally_bytes(&use->tally, TALLY_BACK));
-}
-
-int admin_status(void *owner, struct admin_request *request)
-{
-    const struct admin_actions *actions = owner;
-    struct visit visit = {.stream = request->answer};
-
-    fprintf(request->answer, "{\"version\": \"%s\", \"engine\": \"%s\", \"workers\": %u, ",
-            VSLUICE_VERSION, workers_engine_name(actions->workers),
-            workers_count(actions->workers));
-    fprintf(request->answer, "\"sessions\": %zu, \"routes\": [", workers_load(actions->workers));
-    route_uses_visit(&actions->uses->routes, print_route, &visit);
-    fputs(visit.any ? "\n]}\n" : "]}\n", request->answer);
+    for (size_t i = 0; i < COUNT(guest_families); i++) {
+        struct visit visit = {&exposition, &guest_families[i]};
+        begin(&exposition, visit.family);
+        guest_uses_visit(&actions->uses->guests, visit_guest, &visit);
+    }
+    admin_workers_print(&exposition, actions->workers);
+    admin_process_print(&exposition);
+    exposition_end(&exposition);
+    request->content_type = exposition_content_type(exposition.format);
     return 200;
 }

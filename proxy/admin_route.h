@@ -22,6 +22,7 @@ struct admin_parameter {
 struct admin_request {
     const char *method;
     const char *path;                     /* as it was sent, without the query */
+    const char *accept;                   /* its header; NULL: there is none */
     const char *values[ADMIN_VALUES_MAX]; /* what stood for the pattern's {}, decoded, in order */
     struct admin_parameter parameters[ADMIN_PARAMETERS_MAX + 1]; /* of the query, decoded */
 
@@ -48,7 +49,8 @@ struct admin_routes {
 };
 
 /* Calls the handler that `uri` (path and query, as sent) asks for, or answers with an error itself.
- * The caller has set the request's method and answer. Returns an HTTP status; 0: out of memory. */
+ * The caller has set the request's method, accept and answer. Returns an HTTP status; 0: out of
+ * memory. */
 int admin_routes_call(const struct admin_routes *routes, const char *uri,
                       struct admin_request *request);
 

@@ -63,6 +63,20 @@ static void give_back(struct lane *lane)
     lane_bulk_give_back(lane);
 }
 
+void lane_take_way(struct lane *lane, enum route_lane way)
+{
+    struct sessions *sessions = sessions_of(lane);
+
+    if (lane->way == way)
+        return;
+    if (lane->way != ROUTE_LANE_AUTO) {
+        sessions->lanes[lane->way]--;
+        sessions->totals.ways[way]++;
+    }
+    sessions->lanes[way]++;
+    lane->way = (uint8_t)way;
+}
+
 void lane_receive_one(struct lane *lane)
 {
     struct side *source = lane_source(lane);
@@ -130,7 +144,7 @@ static void reset_by(struct session *session, unsigned side, int error)
 static void discard(struct lane *lane)
 {
     lane->state = LANE_DISCARDING;
-    lane->way = ROUTE_LANE_SMALL;
+    lane_take_way(lane, ROUTE_LANE_SMALL);
     session_lane_changed(lane_session(lane), lane);
 }
 
@@ -412,11 +426,13 @@ static void received(struct ring_op *op, int result, unsigned flags)
 void lane_start(struct lane *lane)
 {
     lane->state = LANE_RECEIVING;
-    lane->way = ROUTE_LANE_SMALL;
+    lane_take_way(lane, ROUTE_LANE_SMALL);
     lane_go_on(lane);
 }
 
 void lane_deinit(struct lane *lane)
 {
     give_back(lane);
+    if (lane->way != ROUTE_LANE_AUTO)
+        sessions_of(lane)->lanes[lane->way]--;
 }

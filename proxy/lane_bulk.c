@@ -58,12 +58,12 @@ void lane_bulk_choose(struct lane *lane)
     bool splices = lane_source(lane)->transport != TRANSPORT_VSOCK &&
                    lane_sink(lane)->transport != TRANSPORT_VSOCK;
 
-    lane->way = (uint8_t)policy_of(lane);
-    if (lane->way == ROUTE_LANE_AUTO)
-        lane->way = splices ? ROUTE_LANE_SPLICE : ROUTE_LANE_COPY;
+    enum route_lane way = policy_of(lane);
+    if (way == ROUTE_LANE_AUTO)
+        way = splices ? ROUTE_LANE_SPLICE : ROUTE_LANE_COPY;
+    lane_take_way(lane, way);
     lane->quiet = 0;
     lane->moved = 0;
-    lane_session(lane)->sessions->totals.ways++;
 }
 
 void lane_bulk_give_back(struct lane *lane)
@@ -145,11 +145,10 @@ void lane_bulk_wait(struct lane *lane)
 
 static void become_small(struct lane *lane)
 {
-    lane->way = ROUTE_LANE_SMALL;
+    lane_take_way(lane, ROUTE_LANE_SMALL);
     lane->full = 0;
     lane->few = 0;
     lane->much = false;
-    lane_session(lane)->sessions->totals.ways++;
     lane_receive(lane);
 }
 

@@ -11,6 +11,9 @@ struct session *lane_session(struct lane *lane);
 struct side *lane_source(struct lane *lane);
 struct side *lane_sink(struct lane *lane);
 
+/* Moves bytes this way from now on. */
+void lane_take_way(struct lane *lane, enum route_lane way);
+
 /* Of a lane that holds nothing and whose receive is not in flight: goes on in its way. The session
  * may be gone on return. */
 void lane_go_on(struct lane *lane);

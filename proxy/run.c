@@ -389,9 +389,12 @@ static int relay(struct service *service)
         log_line("vsluice: the ring failed: %s", strerror(-error));
         return EX_OSERR;
     }
+    uint64_t changes = 0;
+    for (unsigned way = 0; way < ROUTE_LANE_COUNT; way++)
+        changes += totals.ways[way];
     log_line("stopped after %" PRIu64 " sessions, %" PRIu64
              " bytes; lanes changed their way %" PRIu64 " times",
-             totals.sessions, totals.bytes, totals.ways);
+             totals.sessions, totals.bytes, changes);
     return EX_OK;
 }
 

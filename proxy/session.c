@@ -37,6 +37,8 @@ void sessions_limit(struct sessions *sessions, const struct lane_limits *limits)
 void sessions_deinit(struct sessions *sessions)
 {
     assert(!sessions->first && !sessions->lines.first);
+    for (unsigned way = 0; way < ROUTE_LANE_COUNT; way++)
+        assert(sessions->lanes[way] == 0);
     ring_timer_disarm(sessions->ring, &sessions->sweep);
     slab_deinit(&sessions->slab);
     slab_deinit(&sessions->dials);

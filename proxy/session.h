@@ -90,7 +90,7 @@ struct side {
 struct lane {
     uint8_t state;
     uint8_t source;         /* index of the side it reads; the other one is its sink */
-    uint8_t way;            /* enum route_lane: small, splice or copy */
+    uint8_t way;            /* enum route_lane: small, splice or copy; auto: it has not started */
     uint8_t full;           /* receives in a row that filled their buffer */
     uint8_t few;            /* receives in a row that did not */
     bool much;              /* so many that it is to move in bulk */
@@ -155,11 +155,11 @@ struct lane_limits {
     uint32_t turn_bytes;   /* in one turn of the ring, before others have theirs */
 };
 
-/* What the sessions that have ended came to. */
+/* What the sessions came to: those that have ended but for the ways. */
 struct sessions_totals {
     uint64_t sessions;
-    uint64_t bytes; /* relayed, of both directions */
-    uint64_t ways;  /* how often their lanes changed the way to move bytes */
+    uint64_t bytes;                  /* relayed, of both directions */
+    uint64_t ways[ROUTE_LANE_COUNT]; /* how often lanes changed to this way to move bytes */
 };
 
 struct sessions {
@@ -177,6 +177,7 @@ struct sessions {
     uint64_t sweep_ns;       /* its period; 0: none is needed */
     uint64_t sweeps;
     struct sessions_totals totals;
+    unsigned lanes[ROUTE_LANE_COUNT]; /* those there are, by their way */
     struct lane_limits limits;
     struct chain_links links;
     struct pool pool;

@@ -104,6 +104,7 @@ static void begin_or_keep(struct worker *worker, const struct arrival *arrival)
     while (*link)
         link = &(*link)->next;
     *link = kept;
+    worker->kept_count++;
 }
 
 static void begin_kept(struct worker *worker)
@@ -111,6 +112,7 @@ static void begin_kept(struct worker *worker)
     while (worker->kept && (worker->state == WORKER_ENDING || worker_reserve(worker))) {
         struct kept *kept = worker->kept;
         worker->kept = kept->next;
+        worker->kept_count--;
         if (worker->state == WORKER_ENDING)
             ring_socket_reset(kept->arrival.fd);
         else
@@ -294,6 +296,7 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
+    showing_update(worker);
     return 0;
 }
 
@@ -343,6 +346,7 @@ int worker_run(struct worker *worker)
         int error = ring_turn(worker->ring);
         if (error < 0)
             return error;
+        showing_update(worker);
     }
     return 0;
 }

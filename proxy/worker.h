@@ -17,6 +17,7 @@
 #include "proxy/mailbox.h"
 #include "proxy/resolver.h"
 #include "proxy/session.h"
+#include "proxy/showing.h"
 #include "ring/ring.h"
 
 #include <stdatomic.h>
@@ -47,6 +48,7 @@ struct worker {
     struct listener *listeners; /* bound, and running once the worker is */
     struct listener *closing;   /* those that are to go */
     struct kept *kept;          /* the one who came first before the others */
+    size_t kept_count;
     enum worker_state state;
     struct ring_op mail;
     struct ring_op cancel;
@@ -56,6 +58,8 @@ struct worker {
     bool refused;      /* its ring could not be had */
     bool deaf;         /* its listeners are closed, which has been told */
     bool asked_closed; /* tells when those that are to go are closed */
+
+    struct showing showing;
 
     struct mailbox mailbox; /* of any thread, as what follows */
     atomic_size_t load;     /* sessions, and arrivals on their way to it */

@@ -312,6 +312,21 @@ size_t workers_load(const struct workers *workers)
     return load;
 }
 
+size_t workers_load_of(const struct workers *workers, unsigned index)
+{
+    return atomic_load(&workers->threads[index].worker.load);
+}
+
+uint64_t workers_shown(const struct workers *workers, enum showing_item item)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < workers->count; i++)
+        sum += atomic_load_explicit(&workers->threads[i].worker.showing.at[item],
+                                    memory_order_relaxed);
+    return sum;
+}
+
 const char *workers_load_format(const struct workers *workers, char text[static WORKERS_LOAD_BYTES])
 {
     int length = snprintf(text, WORKERS_LOAD_BYTES, "%zu sessions", workers_load(workers));
@@ -384,7 +399,8 @@ void workers_free(struct workers *workers, struct sessions_totals *ret_totals)
         pthread_join(workers->threads[i].id, NULL);
         ret_totals->sessions += totals->sessions;
         ret_totals->bytes += totals->bytes;
-        ret_totals->ways += totals->ways;
+        for (unsigned way = 0; way < ROUTE_LANE_COUNT; way++)
+            ret_totals->ways[way] += totals->ways[way];
     }
     for (unsigned i = 0; i < workers->count; i++)
         mailbox_deinit(&workers->threads[i].worker.mailbox);

@@ -56,6 +56,11 @@ size_t workers_load(const struct workers *workers);
 const char *workers_load_format(const struct workers *workers,
                                 char text[static WORKERS_LOAD_BYTES]);
 
+size_t workers_load_of(const struct workers *workers, unsigned index);
+
+/* What all of them show, in sum. */
+uint64_t workers_shown(const struct workers *workers, enum showing_item item);
+
 void workers_command(struct workers *workers, enum mailbox_order order);
 
 /* MAILBOX_DRAIN, and waits until nobody listens any more. */

@@ -1,35 +1,12 @@
 """What an operator sees of a running vsluice: counters that are right, in a format that is, and tables for people."""
 
 import json
-import re
 import socket
 import subprocess
 
 import harness
+import openmetrics
 from harness import SLOWNESS, VSLUICE, read_all, wait_until
-
-SAMPLE = re.compile(r'^([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\.)*",?)*)\})? ([0-9.e+-]+)$')
-SUFFIXES = {'gauge': [''], 'counter': ['_total'], 'histogram': ['_bucket', '_count', '_sum']}
-
-
-def parse(text):
-    """The samples of an OpenMetrics text, by name and labels; what is not as it must be is an error."""
-    lines = text.split('\n')
-    assert lines[-2:] == ['# EOF', ''], lines[-3:]
-    allowed, samples = [], {}
-    for line in lines[:-2]:
-        if line.startswith('# TYPE '):
-            _, _, name, kind = line.split(' ')
-            allowed = [name + suffix for suffix in SUFFIXES[kind]]
-            continue
-        if line.startswith('# HELP '):
-            continue
-        match = SAMPLE.match(line)
-        assert match and match[1] in allowed, line
-        key = match[1], match[2] or ''
-        assert key not in samples, line
-        samples[key] = float(match[3])
-    return samples
 
 
 class Sight(harness.TestCase):
@@ -45,7 +22,8 @@ class Sight(harness.TestCase):
 
     def get(self, path):
         with self.dial(f'unix:{self.admin}') as sock:
-            sock.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'.encode())
+            sock.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n'
+                         'Connection: close\r\n\r\n'.encode())
             head, _, body = read_all(sock).decode().partition('\r\n\r\n')
         self.assertIn(' 200 ', head.split('\r\n')[0])
         return head, body
@@ -72,7 +50,7 @@ class Sight(harness.TestCase):
         wait_until(lambda: 'reason="done"} 3' in self.get('/metrics')[1], 10, 'they were not counted')
         head, body = self.get('/metrics')
         self.assertIn('Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8', head)
-        samples = parse(body)
+        samples = openmetrics.parse(body)
         self.assertEqual(samples['vsluice_sessions', 'route="good"'], 1)
         self.assertEqual(samples['vsluice_sessions', 'route="bad"'], 0)
         self.assertEqual(samples['vsluice_sessions_ended_total', 'route="good",reason="done"'], 3)
