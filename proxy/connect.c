@@ -89,7 +89,6 @@ static int relay(struct opening *opening, const char *target)
         return EX_OSERR;
     }
     sessions_init(&sessions, ring, resolver, 1, &events, &outcome);
-    sessions_attend(&sessions, opening->route);
     struct arrival arrival = {
         .opening = opening,
         .fd = STDIN_FILENO,

@@ -2,6 +2,7 @@
 #include "proxy/lane_internal.h"
 
 #include "proxy/session_use.h"
+#include "proxy/sweep.h"
 #include "ring/socket.h"
 #include "ring/verdict.h"
 
@@ -317,6 +318,8 @@ void lane_end_of_file(struct lane *lane)
     if (lane->state != LANE_DISCARDING && !lane_sink(lane)->holds_half_close)
         end_writing(lane_sink(lane));
     lane->state = LANE_ENDED;
+    sweep_put_off(session);
+    sweep_attend(session);
     session_lane_changed(session, lane);
 }
 

@@ -116,17 +116,16 @@ struct session {
     uint8_t retries; /* in a row, of what memory or buffers were lacking for */
     bool greets;     /* of `greeting` and `dial`, it is the greeting that is there */
     int16_t error;
-    uint16_t idle; /* looks in a row that saw no byte relayed */
-    union {        /* while GREETING or CONNECTING, and until it is at rest; else NULL */
+    union { /* while GREETING or CONNECTING, and until it is at rest; else NULL */
         struct greeting *greeting;
         struct dial *dial;
     };
     struct ring_timer timer;
     struct ring_timer retry; /* the next one */
     uint32_t port;           /* of the target, where it has one */
-    uint32_t delivered;      /* by both lanes, when idleness was last looked at */
-    uint32_t delivered_past; /* the same, of discarding */
+    uint32_t delivered_past; /* by both lanes, when discarding was last looked at */
     uint64_t started_ns;     /* in the ring's time */
+    uint64_t moved_ns;       /* the same: a byte or an end-of-file was handed on */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };
@@ -173,9 +172,8 @@ struct sessions {
     unsigned shares;         /* as many have their part of each bound: workers */
     struct slab dials;       /* of those that are connecting: a session that relays holds none */
     struct slab greetings;   /* of those that are greeting */
-    struct ring_timer sweep; /* for idle sessions */
-    uint64_t sweep_ns;       /* its period; 0: none is needed */
-    uint64_t sweeps;
+    struct ring_timer sweep; /* for what sessions have a time for: sweep.h */
+    uint64_t swept_ns;       /* the latest one, in the ring's time */
     struct sessions_totals totals;
     unsigned lanes[ROUTE_LANE_COUNT]; /* those there are, by their way */
     struct lane_limits limits;
@@ -202,9 +200,6 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
 
 /* Other limits than LANE_LIMITS (proxy/lane.h); before the first session starts. */
 void sessions_limit(struct sessions *sessions, const struct lane_limits *limits);
-
-/* Sessions of this route may start: idle ones are looked for as often as it wants. */
-void sessions_attend(struct sessions *sessions, const struct route *route);
 
 /* No session may be left. */
 void sessions_deinit(struct sessions *sessions);

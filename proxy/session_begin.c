@@ -5,6 +5,7 @@
 #include "proxy/lane.h"
 #include "proxy/session_tell.h"
 #include "proxy/session_use.h"
+#include "proxy/sweep.h"
 #include "proxy/vmm.h"
 #include "ring/socket.h"
 
@@ -66,6 +67,8 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     target->transport = (uint8_t)transport;
     target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
     session->state = SESSION_RELAYING;
+    sweep_put_off(session);
+    sweep_attend(session);
     ring_timer_disarm(session->sessions->ring, &session->timer);
     reason = session_tell(session, &error);
     if (reason != REASON_NONE) {
@@ -185,6 +188,7 @@ static void begin(struct session *session)
     initiator->holds_half_close =
         holds_half_close(opening->listen->guest, opening->source, initiator->fd);
     enum reason full = session_use_enter(session);
+    sweep_attend(session);
     if (full != REASON_NONE) {
         session_stop(session, full, 0);
     } else if (session->greets) {

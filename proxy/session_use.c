@@ -1,6 +1,8 @@
 /* Counting sessions. */
 #include "proxy/session_use.h"
 
+#include "proxy/sweep.h"
+
 uint64_t session_use_age_ns(const struct session *session)
 {
     return ring_now_ns(session->sessions->ring) - session->started_ns;
@@ -52,6 +54,7 @@ void session_use_deliver(struct session *session, struct lane *lane, uint64_t co
             times_add(&opening->target->tally.first_bytes, session_use_age_ns(session));
     }
     lane->bytes += count;
+    sweep_put_off(session);
     if (opening->use)
         add_bytes(session, &opening->use->tally, there ? TALLY_THERE : TALLY_BACK, count);
     if (opening->target)

@@ -18,6 +18,5 @@ void session_use_connect(const struct session *session, uint64_t took_ns);
 /* How long ago it began. */
 uint64_t session_use_age_ns(const struct session *session);
 
-/* For how long, at least, no byte was relayed, as far as that is looked at (sweep.c); UINT64_MAX:
- * nobody does. */
+/* For how long neither a byte nor an end-of-file was relayed; UINT64_MAX: it does not relay. */
 uint64_t session_idle_ns(const struct session *session);

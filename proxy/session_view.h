@@ -16,7 +16,7 @@ struct session_view {
     struct opening *opening; /* a reference */
     uint64_t number;
     uint64_t age_ns;
-    uint64_t idle_ns; /* at least; UINT64_MAX: nobody looks */
+    uint64_t idle_ns; /* UINT64_MAX: it does not relay */
     uint64_t bytes[SIDE_COUNT];
     uint32_t port;
     uint8_t state;            /* enum session_state */

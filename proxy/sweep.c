@@ -1,17 +1,79 @@
-/* Looking for idle sessions: what is idle for too long ends, and what may have lost its guest asks.
- *
- * One timer for all: it sweeps over them a few times in the shortest of the times that their routes
- * name. So a session has a number for it, and no timer of its own.
- */
-#include "proxy/session_use.h"
+#include "proxy/sweep.h"
 
+#include "proxy/session_use.h"
 #include "ring/socket.h"
 
 #include <linux/vm_sockets.h>
 
-/* What is to be told after some time is looked at so often in it, and at most so often in all. */
-#define LOOKS_PER_TIME 4
-#define LOOKS_MAX      30000 /* twice as many where the sweeps do not divide its period */
+#define SLACK_PARTS  40
+#define SLACK_NS_MIN UINT64_C(50000000)
+#define MOMENT_NS    UINT64_C(1000000) /* the clock of a turn is behind what the turn does */
+
+void sweep_put_off(struct session *session)
+{
+    session->moved_ns = ring_now_ns(session->sessions->ring);
+}
+
+/* At that time: how long it had been without a byte. */
+static uint64_t quiet_ns(const struct session *session, uint64_t at_ns)
+{
+    return at_ns > session->moved_ns ? at_ns - session->moved_ns : 0;
+}
+
+uint64_t session_idle_ns(const struct session *session)
+{
+    uint64_t now_ns = ring_now_ns(session->sessions->ring);
+    return session->state == SESSION_RELAYING ? quiet_ns(session, now_ns) : UINT64_MAX;
+}
+
+static bool is_over(uint64_t limit_ns, uint64_t age_ns)
+{
+    return limit_ns > 0 && age_ns >= limit_ns + MOMENT_NS;
+}
+
+static bool is_half_closed(const struct session *session)
+{
+    return session->lanes[0].state == LANE_ENDED || session->lanes[1].state == LANE_ENDED;
+}
+
+static bool has_vsock(const struct session *session)
+{
+    return session->sides[SIDE_INITIATOR].transport == TRANSPORT_VSOCK ||
+           session->sides[SIDE_TARGET].transport == TRANSPORT_VSOCK;
+}
+
+/* The next sweep is to come soon enough for what is over at `limit_ns`. */
+static void claim(uint64_t *next_ns, uint64_t limit_ns, uint64_t age_ns)
+{
+    if (limit_ns == 0)
+        return;
+    uint64_t due_ns = limit_ns + MOMENT_NS;
+    uint64_t wait_ns = due_ns > age_ns ? due_ns - age_ns : 0;
+    uint64_t slack_ns = limit_ns / SLACK_PARTS;
+    if (slack_ns < SLACK_NS_MIN)
+        slack_ns = SLACK_NS_MIN;
+    if (wait_ns < slack_ns)
+        wait_ns = slack_ns;
+    if (wait_ns < *next_ns)
+        *next_ns = wait_ns;
+}
+
+static void claim_all(uint64_t *next_ns, const struct session *session, uint64_t at_ns)
+{
+    const struct route *route = session->opening->route;
+    uint64_t quiet = quiet_ns(session, at_ns);
+
+    claim(next_ns, route->session_time_ns, session_use_age_ns(session));
+    if (session->state != SESSION_RELAYING)
+        return;
+    claim(next_ns, route->idle_timeout_ns, quiet);
+    if (route->half_close_ns && is_half_closed(session))
+        claim(next_ns, route->half_close_ns, quiet);
+    if (route->guest_probe_ns && has_vsock(session)) {
+        uint64_t past_ns = quiet > MOMENT_NS ? quiet - MOMENT_NS : 0;
+        claim(next_ns, route->guest_probe_ns, past_ns % route->guest_probe_ns + MOMENT_NS);
+    }
+}
 
 /* A new buffer size is told to the other end at once, as a credit update (af_vsock.c,
  * vsock_update_buffer_size(); the size must differ). A kernel that knows nothing of the connection,
@@ -28,77 +90,6 @@ static void ask_peer(int fd)
     ring_socket_set(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
 }
 
-static void shorten(uint64_t *ret_ns, uint64_t time_ns)
-{
-    if (time_ns > 0 && (*ret_ns == 0 || time_ns < *ret_ns))
-        *ret_ns = time_ns;
-}
-
-/* How long it is from one look at a session of this route to the next; 0: there is none. */
-static uint64_t period_ns(const struct route *route)
-{
-    uint64_t shortest_ns = 0;
-    uint64_t least_ns = route->idle_timeout_ns / LOOKS_MAX;
-
-    if (route->half_close_ns > route->idle_timeout_ns)
-        least_ns = route->half_close_ns / LOOKS_MAX;
-    shorten(&shortest_ns, route->idle_timeout_ns);
-    shorten(&shortest_ns, route->half_close_ns);
-    shorten(&shortest_ns, route->session_time_ns);
-    shorten(&shortest_ns, route->guest_probe_ns);
-    return shortest_ns / LOOKS_PER_TIME > least_ns ? shortest_ns / LOOKS_PER_TIME : least_ns;
-}
-
-static bool is_half_closed(const struct session *session)
-{
-    return session->lanes[0].state == LANE_ENDED || session->lanes[1].state == LANE_ENDED;
-}
-
-/* Of one that relays; REASON_NONE: it may go on. */
-static enum reason find_end(const struct session *session, uint64_t quiet_ns)
-{
-    const struct route *route = session->opening->route;
-
-    if (route->half_close_ns && is_half_closed(session) && quiet_ns >= route->half_close_ns)
-        return REASON_HALF_CLOSE_TIMEOUT;
-    if (route->idle_timeout_ns && quiet_ns >= route->idle_timeout_ns)
-        return REASON_IDLE_TIMEOUT;
-    return REASON_NONE;
-}
-
-static bool is_too_old(const struct session *session)
-{
-    uint64_t limit_ns = session->opening->route->session_time_ns;
-
-    return limit_ns > 0 && session_use_age_ns(session) >= limit_ns;
-}
-
-uint64_t session_idle_ns(const struct session *session)
-{
-    uint64_t sweep_ns = session->sessions->sweep_ns;
-    uint64_t every = sweep_ns ? period_ns(session->opening->route) / sweep_ns : 0;
-
-    if (every == 0 || session->state != SESSION_RELAYING)
-        return UINT64_MAX;
-    return session->idle ? (session->idle - 1U) * every * sweep_ns : 0;
-}
-
-/* What drops bytes has its own end. */
-static bool is_quiet(struct session *session)
-{
-    uint32_t delivered = session_delivered(session);
-    bool drops = session->lanes[0].lost || session->lanes[1].lost;
-
-    if (session->state != SESSION_RELAYING || drops || delivered != session->delivered) {
-        session->delivered = delivered;
-        session->idle = 0;
-        return false;
-    }
-    /* Where it would overflow there is no idle-timeout, and the probes go on. */
-    session->idle = session->idle < UINT16_MAX ? session->idle + 1 : 1;
-    return true;
-}
-
 static void ask_guests(const struct session *session)
 {
     for (unsigned i = 0; i < SIDE_COUNT; i++)
@@ -106,60 +97,84 @@ static void ask_guests(const struct session *session)
             ask_peer(session->sides[i].fd);
 }
 
-/* It may be gone on return. */
-static void look_at(struct session *session)
+static uint64_t probes(const struct session *session, uint64_t at_ns)
 {
-    const struct sessions *sessions = session->sessions;
-    const struct route *route = session->opening->route;
-    uint64_t every = period_ns(route) / sessions->sweep_ns;
-
-    if (every == 0 || sessions->sweeps % every != 0)
-        return;
-    if (is_too_old(session)) {
-        session_stop(session, REASON_SESSION_TIME, 0);
-        return;
-    }
-    if (!is_quiet(session))
-        return;
-    /* The first look came at any time after the last byte. */
-    uint64_t unit_ns = every * sessions->sweep_ns;
-    uint64_t quiet_ns = (session->idle - 1U) * unit_ns;
-    uint64_t probe_ns = route->guest_probe_ns;
-    enum reason end = find_end(session, quiet_ns);
-    if (end != REASON_NONE)
-        session_stop(session, end, 0);
-    else if (probe_ns && quiet_ns >= probe_ns && quiet_ns % probe_ns < unit_ns)
-        ask_guests(session);
+    uint64_t quiet = quiet_ns(session, at_ns);
+    return quiet < MOMENT_NS ? 0 : (quiet - MOMENT_NS) / session->opening->route->guest_probe_ns;
 }
+
+/* Since the last sweep it became time to ask its guests. */
+static bool is_to_ask(const struct session *session, uint64_t at_ns)
+{
+    return session->opening->route->guest_probe_ns && has_vsock(session) &&
+           probes(session, at_ns) > probes(session, session->sessions->swept_ns);
+}
+
+/* What drops bytes has its own end. */
+static bool drops(const struct session *session)
+{
+    return session->lanes[0].lost || session->lanes[1].lost;
+}
+
+/* REASON_NONE: it may go on. */
+static enum reason find_end(const struct session *session, uint64_t at_ns)
+{
+    const struct route *route = session->opening->route;
+    uint64_t quiet = quiet_ns(session, at_ns);
+
+    if (is_over(route->session_time_ns, session_use_age_ns(session)))
+        return REASON_SESSION_TIME;
+    if (session->state != SESSION_RELAYING)
+        return REASON_NONE;
+    if (is_over(route->half_close_ns, quiet) && is_half_closed(session) && !drops(session))
+        return REASON_HALF_CLOSE_TIMEOUT;
+    if (is_over(route->idle_timeout_ns, quiet) && !drops(session))
+        return REASON_IDLE_TIMEOUT;
+    return REASON_NONE;
+}
+
+static void arm(struct sessions *sessions, uint64_t after_ns);
 
 static void sweep(struct ring_timer *timer)
 {
     struct sessions *sessions = (void *)((char *)timer - offsetof(struct sessions, sweep));
+    uint64_t at_ns = ring_now_ns(sessions->ring);
+    uint64_t next_ns = UINT64_MAX;
     struct session *next;
 
-    sessions->sweeps++;
     for (struct session *session = sessions->first; session; session = next) {
         next = session->next;
-        look_at(session);
+        enum reason end = find_end(session, at_ns);
+        if (end != REASON_NONE) {
+            session_stop(session, end, 0);
+            continue;
+        }
+        if (session->state == SESSION_RELAYING && is_to_ask(session, at_ns))
+            ask_guests(session);
+        claim_all(&next_ns, session, at_ns);
     }
-    ring_timer_arm(sessions->ring, &sessions->sweep,
-                   ring_now_ns(sessions->ring) + sessions->sweep_ns, sweep);
+    sessions->swept_ns = at_ns;
+    if (next_ns < UINT64_MAX)
+        arm(sessions, next_ns);
 }
 
-/* Looks that were counted at another pace say nothing of the time. */
-static void forget_looks(struct sessions *sessions)
+static void arm(struct sessions *sessions, uint64_t after_ns)
 {
-    for (struct session *session = sessions->first; session; session = session->next)
-        session->idle = 0;
+    ring_timer_arm(sessions->ring, &sessions->sweep, ring_now_ns(sessions->ring) + after_ns, sweep);
 }
 
-void sessions_attend(struct sessions *sessions, const struct route *route)
+void sweep_attend(struct session *session)
 {
-    uint64_t sweep_ns = period_ns(route);
+    struct sessions *sessions = session->sessions;
+    uint64_t at_ns = ring_now_ns(sessions->ring);
+    uint64_t next_ns = UINT64_MAX;
+    bool armed = ring_timer_armed(&sessions->sweep);
 
-    if (sweep_ns == 0 || (sessions->sweep_ns && sessions->sweep_ns <= sweep_ns))
+    claim_all(&next_ns, session, at_ns);
+    if (next_ns == UINT64_MAX)
         return;
-    forget_looks(sessions);
-    sessions->sweep_ns = sweep_ns;
-    ring_timer_arm(sessions->ring, &sessions->sweep, ring_now_ns(sessions->ring) + sweep_ns, sweep);
+    if (!armed)
+        sessions->swept_ns = at_ns;
+    if (!armed || sessions->sweep.deadline_ns > at_ns + next_ns)
+        arm(sessions, next_ns);
 }

@@ -173,7 +173,6 @@ static void listen_on(struct worker *worker, struct mailbox_change *change)
     listener_init(listener, &options);
     listener->next = worker->listeners;
     worker->listeners = listener;
-    sessions_attend(&worker->sessions, change->opening->route);
     if (worker->state == WORKER_RUNNING)
         listener_resume(listener);
 }
@@ -203,7 +202,6 @@ static void replace_opening(struct worker *worker, const struct mailbox_change *
         opening_unref(listener->opening);
         listener->opening = opening_ref(change->replacement);
     }
-    sessions_attend(&worker->sessions, change->replacement->route);
 }
 
 /* Whether those that were to go have gone. */

@@ -236,7 +236,6 @@ void world_start(struct world_session *session)
     struct world *world = session->world;
     struct address address;
 
-    sessions_attend(&world->sessions, session->opening.route);
     if (session->target_kind == WORLD_TCP_NAME) {
         register_name(session);
     } else if (session->target_count) {
