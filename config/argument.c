@@ -83,8 +83,7 @@ static void route_add(struct draft *draft, const char *name, const struct halves
     }
     section->key_lines[KEY_LISTEN] = draft->place.line;
     section->key_lines[KEY_TARGET] = draft->place.line;
-    route->target = halves->target;
-    route->target_port_count = halves->target_port_count;
+    draft_target_add(draft, route, &halves->target, halves->target_port_count);
     draft_listens_add(draft, route, &halves->listen, halves->listen_port_count);
 }
 

@@ -1,7 +1,7 @@
 /* What can only be said when all is read: which guest a name means, what is missing, what excludes
  * each other, what claims one address.
  */
-#include "config/draft.h"
+#include "config/check.h"
 
 #include "config/name.h"
 #include "vsock/vsock.h"
@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The place of a key that the section has. */
-static struct place key_place(const struct section *section, enum key_id key)
+struct place section_key_place(const struct section *section, enum key_id key)
 {
     struct place place = section->place;
 
@@ -18,7 +17,7 @@ static struct place key_place(const struct section *section, enum key_id key)
     return place;
 }
 
-static struct place listen_place(const struct section *section, const struct route_listen *listen)
+struct place section_listen_place(const struct section *section, const struct route_listen *listen)
 {
     struct place place = section->place;
 
@@ -26,19 +25,31 @@ static struct place listen_place(const struct section *section, const struct rou
     return place;
 }
 
-/* The address of a guest whose own could not be read is of no kind that a guest has. */
-static bool has_address(const struct guest *guest)
+struct place section_target_place(const struct section *section, const struct route_target *target)
+{
+    struct place place = section->place;
+
+    place.line = target->line;
+    return place;
+}
+
+bool guest_has_address(const struct guest *guest)
 {
     return guest->address.kind == ENDPOINT_VSOCK || guest->address.kind == ENDPOINT_VSOCK_MUX ||
            guest->address.kind == ENDPOINT_MACHINE;
 }
 
+bool listen_is_mux(const struct route_listen *listen)
+{
+    return listen->written.kind == ENDPOINT_MUX;
+}
+
 static void vmm_check(const struct draft *draft, const struct section *section,
                       const struct guest *guest)
 {
-    struct place place = key_place(section, KEY_VMM);
+    struct place place = section_key_place(section, KEY_VMM);
 
-    if (guest->vmm == GUEST_VMM_AUTO || !has_address(guest))
+    if (guest->vmm == GUEST_VMM_AUTO || !guest_has_address(guest))
         return;
     bool is_mux = guest->address.kind == ENDPOINT_VSOCK_MUX;
     if (guest->vmm == GUEST_VMM_KERNEL && is_mux)
@@ -74,10 +85,10 @@ static void each_check(const struct draft *draft, const struct section *section,
                        const struct guest *guest)
 {
     enum key_id key = section->key_lines[KEY_ADDRESS] ? KEY_ADDRESS : KEY_MACHINE;
-    struct place place = key_place(section, key);
-    struct place vmm = key_place(section, KEY_VMM);
+    struct place place = section_key_place(section, key);
+    struct place vmm = section_key_place(section, KEY_VMM);
 
-    if (!place.line || !has_address(guest))
+    if (!place.line || !guest_has_address(guest))
         return;
     if (guest->vmm == GUEST_VMM_LIBKRUN)
         draft_problem(
@@ -93,7 +104,7 @@ static void each_check(const struct draft *draft, const struct section *section,
 static void guest_check(const struct draft *draft, const struct section *section)
 {
     const struct guest *guest = &draft->config->guests[section->index];
-    struct place machine = key_place(section, KEY_MACHINE);
+    struct place machine = section_key_place(section, KEY_MACHINE);
 
     if (section->key_lines[KEY_ADDRESS] && machine.line)
         draft_problem(draft, &machine,
@@ -122,9 +133,8 @@ static void guest_missing(const struct draft *draft, const char *name, const str
         draft_problem(draft, place, "there is no guest '%s'; add a section [guest %s]", name, name);
 }
 
-/* The guest that an endpoint names. NULL: there is none, and a problem was added. */
-static const struct guest *guest_find(const struct draft *draft, const struct endpoint *endpoint,
-                                      const struct place *place)
+const struct guest *draft_guest_find(const struct draft *draft, const struct endpoint *endpoint,
+                                     const struct place *place)
 {
     for (const struct config *config = draft->config; config; config = config->parent) {
         for (size_t i = 0; i < config->guest_count; i++) {
@@ -136,9 +146,8 @@ static const struct guest *guest_find(const struct draft *draft, const struct en
     return NULL;
 }
 
-/* Where a vsock-mux has a Unix socket for a port, PATH_PORT: is that a path? */
-static bool mux_port_fits(const struct draft *draft, const struct place *place, const char *verb,
-                          const struct endpoint *written, const struct endpoint *mux)
+bool draft_mux_port_fits(const struct draft *draft, const struct place *place, const char *verb,
+                         const struct endpoint *written, const struct endpoint *mux)
 {
     char text[ENDPOINT_TEXT_BYTES];
     size_t length = (size_t)snprintf(NULL, 0, "%s_%u", mux->name, mux->port);
@@ -156,47 +165,12 @@ static bool mux_port_fits(const struct draft *draft, const struct place *place, 
     return false;
 }
 
-/* libkrun has a Unix socket for each port of the guest, and no handshake. */
-static void target_of_libkrun(const struct draft *draft, const struct place *place,
-                              struct route *route)
-{
-    struct endpoint mux = route->target_resolved;
-
-    if (mux.port == ENDPOINT_PORT_NAMED || route->target_port_count > 1) {
-        draft_problem(draft, place,
-                      "libkrun has a socket for each port, which is to be named here; give one "
-                      "port");
-        return;
-    }
-    if (!mux_port_fits(draft, place, "connects to", &route->target, &mux))
-        return;
-    route->target_resolved = (struct endpoint){.kind = ENDPOINT_UNIX, .fd = -1};
-    snprintf(route->target_resolved.name, sizeof(route->target_resolved.name), "%.*s_%u",
-             ENDPOINT_UNIX_PATH_BYTES - 1, mux.name, mux.port);
-}
-
-static void target_resolve(const struct draft *draft, const struct section *section,
-                           struct route *route)
-{
-    struct place place = key_place(section, KEY_TARGET);
-
-    if (route->target.kind != ENDPOINT_GUEST)
-        return;
-    route->guest = guest_find(draft, &route->target, &place);
-    if (route->guest && has_address(route->guest)) {
-        route->target_resolved = route->guest->address;
-        route->target_resolved.port = route->target.port;
-        if (route->guest->vmm == GUEST_VMM_LIBKRUN)
-            target_of_libkrun(draft, &place, route);
-    }
-}
-
 static void listen_of_guest_resolve(const struct draft *draft, const struct place *place,
                                     struct route_listen *listen)
 {
-    const struct guest *guest = guest_find(draft, &listen->written, place);
+    const struct guest *guest = draft_guest_find(draft, &listen->written, place);
 
-    if (!guest || !has_address(guest))
+    if (!guest || !guest_has_address(guest))
         return;
     if (guest->address.kind == ENDPOINT_MACHINE) {
         draft_problem(draft, place,
@@ -217,13 +191,13 @@ static void listen_of_guest_resolve(const struct draft *draft, const struct plac
 static void listen_resolve(const struct draft *draft, const struct section *section,
                            struct route_listen *listen)
 {
-    struct place place = listen_place(section, listen);
+    struct place place = section_listen_place(section, listen);
     bool is_longest = listen->port_offset + 1 == listen->port_count;
 
     if (listen->written.kind == ENDPOINT_GUEST)
         listen_of_guest_resolve(draft, &place, listen);
     if (listen->resolved.kind == ENDPOINT_VSOCK_MUX && is_longest)
-        mux_port_fits(draft, &place, "binds", &listen->written, &listen->resolved);
+        draft_mux_port_fits(draft, &place, "binds", &listen->written, &listen->resolved);
 }
 
 /* Does the listener make a file? One that could not be resolved might. */
@@ -236,7 +210,7 @@ static void file_key_check(const struct draft *draft, const struct section *sect
                            enum key_id key, const char *name)
 {
     const struct route *route = &draft->config->routes[section->index];
-    struct place place = key_place(section, key);
+    struct place place = section_key_place(section, key);
 
     if (!place.line || route->listen_count == 0)
         return;
@@ -251,72 +225,15 @@ static void file_key_check(const struct draft *draft, const struct section *sect
         name);
 }
 
-/* One that was read. */
-static bool has_target(const struct route *route)
-{
-    return route->target.name[0] || route->target.port;
-}
-
-static bool is_in_guest(const struct route *route)
-{
-    return route->target.kind == ENDPOINT_GUEST || route->target.kind == ENDPOINT_VSOCK ||
-           route->target.kind == ENDPOINT_VSOCK_MUX || route->target.kind == ENDPOINT_MACHINE;
-}
-
-static void wait_check(const struct draft *draft, const struct section *section,
-                       const struct route *route)
-{
-    struct place place = key_place(section, KEY_WAIT_FOR_GUEST);
-
-    if (place.line && has_target(route) && !is_in_guest(route))
-        draft_problem(draft, &place,
-                      "'wait-for-guest' is for a target in a guest, guest:, vsock:, vsock-mux: or "
-                      "machine:, and this route's is none; remove it");
-}
-
-static bool is_mux(const struct route_listen *listen)
-{
-    return listen->written.kind == ENDPOINT_MUX;
-}
-
-/* The port to connect to, of all that is accepted there. */
-static void listen_port_set(const struct draft *draft, const struct section *section,
-                            struct route *route, struct route_listen *listen)
-{
-    struct place place = listen_place(section, listen);
-    bool named = route->target.port == ENDPOINT_PORT_NAMED && endpoint_has_port(&route->target);
-    bool first = listen->port_offset == 0;
-    char text[ENDPOINT_TEXT_BYTES];
-
-    listen->target_port = route->target.port;
-    if (!has_target(route))
-        return;
-    endpoint_format_ports(&listen->written, listen->port_count, text);
-    if (is_mux(listen) && !named)
-        draft_problem(draft, &place,
-                      "the initiators of a 'mux:' listener name the port; give the route a target "
-                      "that leaves it to them, such as 'guest:NAME:*'");
-    else if (named && !is_mux(listen))
-        draft_problem(draft, &place,
-                      "the target leaves the port to the initiator ('*'), and only those of a "
-                      "'mux:' listener name one");
-    else if (route->target_port_count > 1 && listen->port_count == route->target_port_count)
-        listen->target_port += listen->port_offset;
-    else if (route->target_port_count > 1 && first)
-        draft_problem(draft, &place, "'%s' has %u port%s, and the target has %u; make them as many",
-                      text, listen->port_count, listen->port_count == 1 ? "" : "s",
-                      route->target_port_count);
-}
-
 static void ports_check(const struct draft *draft, const struct section *section,
                         const struct route *route)
 {
-    struct place place = key_place(section, KEY_PORTS);
+    struct place place = section_key_place(section, KEY_PORTS);
 
     if (!place.line || route->listen_count == 0)
         return;
     for (size_t i = 0; i < route->listen_count; i++) {
-        if (is_mux(&route->listens[i]))
+        if (listen_is_mux(&route->listens[i]))
             return;
     }
     draft_problem(draft, &place,
@@ -328,15 +245,17 @@ static void ports_check(const struct draft *draft, const struct section *section
 static void template_check(const struct draft *draft, const struct section *section,
                            const struct route *route)
 {
-    struct place target = key_place(section, KEY_TARGET);
     char text[ENDPOINT_TEXT_BYTES];
 
-    if (route->target.kind == ENDPOINT_GUEST && !endpoint_names_each(&route->target))
-        guest_find(draft, &route->target, &target);
-
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct route_target *target = &route->targets[i];
+        struct place place = section_target_place(section, target);
+        if (target->written.kind == ENDPOINT_GUEST && !endpoint_names_each(&target->written))
+            draft_guest_find(draft, &target->written, &place);
+    }
     for (size_t i = 0; i < route->listen_count; i++) {
         const struct route_listen *listen = &route->listens[i];
-        struct place place = listen_place(section, listen);
+        struct place place = section_listen_place(section, listen);
         endpoint_format_ports(&listen->written, listen->port_count, text);
         if (listen->port_offset == 0 && !endpoint_names_each(&listen->written))
             draft_problem(draft, &place,
@@ -353,7 +272,7 @@ static void template_check(const struct draft *draft, const struct section *sect
 void draft_route_resolve(const struct draft *draft, const struct section *section,
                          struct route *route)
 {
-    target_resolve(draft, section, route);
+    targets_resolve(draft, section, route);
     for (size_t i = 0; i < route->listen_count; i++)
         listen_resolve(draft, section, &route->listens[i]);
 }
@@ -368,13 +287,10 @@ static void route_check(const struct draft *draft, const struct section *section
     if (!section->key_lines[KEY_TARGET] && !may_lack(section))
         draft_problem(draft, &section->place,
                       "this route has no 'target'; add one, such as 'target = vsock:3:80'");
-    route->target_resolved = route->target;
     if (route_is_template(route))
         template_check(draft, section, route);
-    for (size_t i = 0; i < route->listen_count; i++)
-        listen_port_set(draft, section, route, &route->listens[i]);
+    targets_check(draft, section, route);
     ports_check(draft, section, route);
-    wait_check(draft, section, route);
     file_key_check(draft, section, KEY_MODE, "mode");
     file_key_check(draft, section, KEY_OWNER, "owner");
     if (route->connect_timeout_ns == 0)
@@ -421,8 +337,8 @@ static struct claim *claims_new(const struct draft *draft, size_t *ret_count)
 static void collision_report(const struct draft *draft, const struct claim *first,
                              const struct claim *second)
 {
-    struct place place = listen_place(second->section, second->listen);
-    struct place place_first = listen_place(first->section, first->listen);
+    struct place place = section_listen_place(second->section, second->listen);
+    struct place place_first = section_listen_place(first->section, first->listen);
     char text[ENDPOINT_PAIR_TEXT_BYTES];
     char text_first[ENDPOINT_PAIR_TEXT_BYTES];
     char place_text[PLACE_TEXT_BYTES];
@@ -538,8 +454,11 @@ static void guests_of_arguments_add(struct draft *draft)
             continue;
         const struct route *route = &draft->config->routes[section->index];
         draft->place = section->place;
-        if (route->target.kind == ENDPOINT_GUEST && !endpoint_names_each(&route->target))
-            guest_of_each_add(draft, route->target.name);
+        for (size_t t = 0; t < route->target_count; t++) {
+            const struct endpoint *target = &route->targets[t].written;
+            if (target->kind == ENDPOINT_GUEST && !endpoint_names_each(target))
+                guest_of_each_add(draft, target->name);
+        }
     }
 }
 

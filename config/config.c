@@ -232,6 +232,9 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->route_count + config->template_count; i++) {
         free(config->routes[i].name);
         free(config->routes[i].listens);
+        free(config->routes[i].targets);
+        free(config->routes[i].check.send.bytes);
+        free(config->routes[i].check.expect.bytes);
         free(config->routes[i].ports);
         free(config->routes[i].allow.rules);
         free(config->routes[i].deny.rules);

@@ -84,13 +84,56 @@ enum route_send_proxy {
 
 extern const char *const route_send_proxy_names[ROUTE_SEND_PROXY_COUNT];
 
+/* Which of several targets a session goes to. */
+enum route_balance {
+    ROUTE_BALANCE_ROUND_ROBIN,
+    ROUTE_BALANCE_LEAST_SESSIONS,
+    ROUTE_BALANCE_SOURCE_HASH,
+    ROUTE_BALANCE_FAILOVER,
+    ROUTE_BALANCE_COUNT,
+};
+
+extern const char *const route_balance_names[ROUTE_BALANCE_COUNT];
+
+#define ROUTE_TARGETS_MAX 64
+
+/* Each of the other targets once. */
+#define ROUTE_RETRIES_ALL UINT32_MAX
+
+struct route_target {
+    struct endpoint written;
+    /* guest:NAME:PORT replaced by vsock:CID:PORT, vsock-mux:PATH:PORT, machine:NAME:PORT or, of
+     * libkrun, unix:PATH_PORT */
+    struct endpoint resolved;
+    const struct guest *guest; /* that it names, else NULL */
+    uint32_t port_count;       /* that follow each other from its own */
+    unsigned line;             /* of the entry */
+};
+
+/* What is sent or expected when a target is checked. */
+struct check_text {
+    char *bytes;
+    size_t length; /* 0: nothing */
+};
+
+#define CHECK_TEXT_BYTES_MAX 255
+
+struct route_check {
+    bool connects; /* else there are no checks, which is the default */
+    uint64_t interval_ns;
+    uint64_t timeout_ns;
+    uint32_t rise; /* good ones in a row that bring it up again */
+    uint32_t fall; /* bad ones in a row that take it out */
+    struct check_text send;
+    struct check_text expect; /* what the answer begins with */
+};
+
 struct route_listen {
     struct endpoint written;
     /* guest:NAME:PORT replaced by vsock:any:PORT or vsock-mux:PATH:PORT */
     struct endpoint resolved;
     const struct guest *guest; /* that it names, else NULL */
     uint32_t peer_cid;    /* of a vsock guest: the only CID to accept from; else VSOCK_CID_ANY */
-    uint32_t target_port; /* to connect to from here; ENDPOINT_PORT_NAMED: the initiator names it */
     uint32_t port_offset; /* in the ports that were written as one entry */
     uint32_t port_count;  /* of that entry */
     unsigned line;        /* of the entry */
@@ -104,16 +147,17 @@ struct port_range {
 
 struct route {
     char *name;
-    const struct guest *guest; /* the guest its target names, else NULL */
 
     struct route_listen *listens; /* at least one */
     size_t listen_count;
 
-    struct endpoint target; /* as written */
-    uint32_t target_port_count;
-    /* guest:NAME:PORT replaced by vsock:CID:PORT, vsock-mux:PATH:PORT, machine:NAME:PORT or, of
-     * libkrun, unix:PATH_PORT */
-    struct endpoint target_resolved;
+    struct route_target *targets; /* at least one */
+    size_t target_count;
+    enum route_balance balance;
+    uint32_t retries;  /* targets that are tried after the first; default ROUTE_RETRIES_ALL */
+    uint32_t fail_max; /* failures in a row that take a target out; 0: none does; default 3 */
+    uint64_t fail_ns;  /* for so long; default 10 s */
+    struct route_check check;
 
     struct port_range *ports; /* that an initiator may name; none: any */
     size_t port_range_count;
@@ -158,6 +202,12 @@ enum config_log_format {
 };
 
 extern const char *const config_log_format_names[CONFIG_LOG_COUNT];
+/* Is it in a guest, which may be off or booting? */
+bool route_target_in_guest(const struct route_target *target);
+
+/* The port of the target that a listener of its route leads to; ENDPOINT_PORT_NAMED: the one that
+ * the initiator names. */
+uint32_t route_target_port(const struct route_target *target, const struct route_listen *listen);
 
 struct config {
     atomic_uint references;

@@ -74,9 +74,13 @@ struct route *draft_route_add(struct draft *draft, const char *name)
     struct route *route = &routes[config->route_count++];
     *route = (struct route){
         .name = copy,
-        .target = {.fd = -1},
-        .target_resolved = {.fd = -1},
-        .target_port_count = 1,
+        .retries = ROUTE_RETRIES_ALL,
+        .fail_max = DEFAULT_FAIL_MAX,
+        .fail_ns = DEFAULT_FAIL_NS,
+        .check = {.interval_ns = DEFAULT_CHECK_INTERVAL_NS,
+                  .timeout_ns = DEFAULT_CHECK_TIMEOUT_NS,
+                  .rise = DEFAULT_CHECK_RISE,
+                  .fall = DEFAULT_CHECK_FALL},
         .wait_phases = GUEST_PHASES,
         .wait_max = DEFAULT_WAIT_MAX,
         .guest_probe_ns = DEFAULT_GUEST_PROBE_NS,
@@ -114,6 +118,25 @@ void draft_listens_add(struct draft *draft, struct route *route, const struct en
             listen->written.port += i;
         listen->resolved = listen->written;
     }
+}
+
+void draft_target_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+                      uint32_t port_count)
+{
+    struct route_target *targets =
+        array_grow(route->targets, route->target_count, sizeof(*targets));
+
+    if (!targets) {
+        draft->exhausted = true;
+        return;
+    }
+    route->targets = targets;
+    targets[route->target_count++] = (struct route_target){
+        .written = *endpoint,
+        .resolved = *endpoint,
+        .port_count = port_count,
+        .line = draft->place.line,
+    };
 }
 
 struct guest *draft_guest(const struct draft *draft)

@@ -65,6 +65,9 @@ struct route *draft_route_add(struct draft *draft, const char *name);
 void draft_listens_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
                        uint32_t port_count);
 
+void draft_target_add(struct draft *draft, struct route *route, const struct endpoint *endpoint,
+                      uint32_t port_count);
+
 /* The guest and route of the section being read. */
 struct guest *draft_guest(const struct draft *draft);
 struct route *draft_route(const struct draft *draft);

@@ -13,6 +13,9 @@
 
 #define ACCESS_FORM "who may connect or not, such as '10.0.0.0/8 ::1', 'uid:USER' or 'cid:CID'"
 
+#define CHECK_FORM \
+    "text of at most 255 bytes, with \\r, \\n, \\t, \\\\ and \\xHH for bytes that it cannot hold"
+
 static const struct key keys[KEY_COUNT] = {
     [KEY_WORKERS] = {"workers", SECTION_GLOBAL, KEY_SINGLE, workers_set, "a number from 0 to 1024"},
     [KEY_SESSIONS_MAX] = {"max-sessions", SECTION_GLOBAL, KEY_SINGLE, sessions_max_set,
@@ -42,8 +45,8 @@ static const struct key keys[KEY_COUNT] = {
                                 "a number from 0 to 10000000"},
     [KEY_LISTEN] = {"listen", SECTION_ROUTE, KEY_LIST, listen_set,
                     "one endpoint or more, such as 'tcp:127.0.0.1:8080'"},
-    [KEY_TARGET] = {"target", SECTION_ROUTE, KEY_SINGLE, target_set,
-                    "an endpoint, such as 'vsock:3:80'"},
+    [KEY_TARGET] = {"target", SECTION_ROUTE, KEY_LIST, target_set,
+                    "one endpoint or more, such as 'vsock:3:80'"},
     [KEY_PORTS] = {"ports", SECTION_ROUTE, KEY_LIST, ports_set,
                    "ports and ranges of ports, such as '22 80 8000-8080'"},
     [KEY_ALLOW] = {"allow", SECTION_ROUTE, KEY_LIST, allow_set, ACCESS_FORM},
@@ -78,6 +81,24 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_ACCEPT_PROXY] = {"accept-proxy", SECTION_ROUTE, KEY_SINGLE, accept_proxy_set, "no or yes"},
     [KEY_SEND_PROXY] = {"send-proxy", SECTION_ROUTE, KEY_SINGLE, send_proxy_set, "no, v1 or v2"},
     [KEY_ACCESS_LOG] = {"access-log", SECTION_ROUTE, KEY_SINGLE, access_log_set, "no or yes"},
+    [KEY_BALANCE] = {"balance", SECTION_ROUTE, KEY_SINGLE, balance_set,
+                     "round-robin, least-sessions, source-hash or failover"},
+    [KEY_RETRIES] = {"retries", SECTION_ROUTE, KEY_SINGLE, retries_set, "a number from 0 to 63"},
+    [KEY_FAIL_MAX] = {"fail-max", SECTION_ROUTE, KEY_SINGLE, fail_max_set,
+                      "a number from 0 to 1000000"},
+    [KEY_FAIL_TIME] = {"fail-time", SECTION_ROUTE, KEY_SINGLE, fail_time_set,
+                       "a duration from 100ms to 24h"},
+    [KEY_CHECK] = {"check", SECTION_ROUTE, KEY_SINGLE, check_set, "off or connect"},
+    [KEY_CHECK_INTERVAL] = {"check-interval", SECTION_ROUTE, KEY_SINGLE, check_interval_set,
+                            "a duration from 100ms to 24h"},
+    [KEY_CHECK_TIMEOUT] = {"check-timeout", SECTION_ROUTE, KEY_SINGLE, check_timeout_set,
+                           "a duration from 10ms to 24h"},
+    [KEY_CHECK_SEND] = {"check-send", SECTION_ROUTE, KEY_SINGLE, check_send_set, CHECK_FORM},
+    [KEY_CHECK_EXPECT] = {"check-expect", SECTION_ROUTE, KEY_SINGLE, check_expect_set, CHECK_FORM},
+    [KEY_CHECK_RISE] = {"check-rise", SECTION_ROUTE, KEY_SINGLE, check_rise_set,
+                        "a number from 1 to 1000"},
+    [KEY_CHECK_FALL] = {"check-fall", SECTION_ROUTE, KEY_SINGLE, check_fall_set,
+                        "a number from 1 to 1000"},
 };
 
 static const char *const section_forms[] = {
@@ -148,7 +169,7 @@ static void key_refuse(struct draft *draft, const struct reader_assignment *assi
     enum section_kind kind = draft->current->kind;
     const struct key *nearest = key_nearest(kind, assignment->key);
     const struct key *elsewhere = key_find_anywhere(assignment->key);
-    char names[512];
+    char names[1024];
 
     if (endpoint_kind_leads(assignment->text)) {
         PROBLEM(draft, "'%s' is no assignment; indent it to continue the list above",

@@ -15,7 +15,8 @@
 #define CELL_BYTES   (3 * ENDPOINT_PAIR_TEXT_BYTES)
 
 /* So many words of a list are shown. */
-#define ACCESS_SHOWN 10
+#define ACCESS_SHOWN  10
+#define TARGETS_SHOWN 10
 
 struct row {
     char cells[COLUMN_COUNT][CELL_BYTES];
@@ -89,6 +90,55 @@ static void access_add(char *cell, const char *key, const struct access_list *li
     }
 }
 
+static void targets_format(const struct route *route, char *cell)
+{
+    char text[ENDPOINT_PAIR_TEXT_BYTES];
+
+    cell[0] = '\0';
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct route_target *target = &route->targets[i];
+        if (i == TARGETS_SHOWN) {
+            cell_add(cell, "(%zu more)", route->target_count - i);
+            break;
+        }
+        endpoint_pair_format(&target->written, &target->resolved, target->port_count, text);
+        cell_add(cell, "%s", text);
+    }
+}
+
+static void check_add(char *cell, const struct route_check *check)
+{
+    if (!check->connects)
+        return;
+    cell_add(cell, "check=connect");
+    if (check->interval_ns != DEFAULT_CHECK_INTERVAL_NS)
+        duration_add(cell, "check-interval", check->interval_ns, "0");
+    if (check->timeout_ns != DEFAULT_CHECK_TIMEOUT_NS)
+        duration_add(cell, "check-timeout", check->timeout_ns, "0");
+    if (check->send.length)
+        cell_add(cell, "check-send=(%zu bytes)", check->send.length);
+    if (check->expect.length)
+        cell_add(cell, "check-expect=(%zu bytes)", check->expect.length);
+    if (check->rise != DEFAULT_CHECK_RISE)
+        cell_add(cell, "check-rise=%" PRIu32, check->rise);
+    if (check->fall != DEFAULT_CHECK_FALL)
+        cell_add(cell, "check-fall=%" PRIu32, check->fall);
+}
+
+/* How several targets are used. */
+static void balance_add(char *cell, const struct route *route)
+{
+    if (route->balance != ROUTE_BALANCE_ROUND_ROBIN)
+        cell_add(cell, "balance=%s", route_balance_names[route->balance]);
+    if (route->retries != ROUTE_RETRIES_ALL)
+        cell_add(cell, "retries=%" PRIu32, route->retries);
+    if (route->fail_max != DEFAULT_FAIL_MAX)
+        cell_add(cell, "fail-max=%" PRIu32, route->fail_max);
+    if (route->fail_ns != DEFAULT_FAIL_NS)
+        duration_add(cell, "fail-time", route->fail_ns, "0");
+    check_add(cell, &route->check);
+}
+
 /* What differs from the defaults. */
 static void options_format(const struct route *route, const struct route_listen *listen, char *cell)
 {
@@ -126,6 +176,7 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "send-proxy=%s", route_send_proxy_names[route->send_proxy]);
     if (route->access_log)
         cell_add(cell, "access-log=yes");
+    balance_add(cell, route);
     if (endpoint_has_file(&listen->resolved) && route->mode >= 0)
         cell_add(cell, "mode=%04o", (unsigned)route->mode);
     if (endpoint_has_file(&listen->resolved))
@@ -145,8 +196,7 @@ static void row_format(const struct route *route, const struct route_listen *lis
 {
     snprintf(row->cells[0], CELL_BYTES, "%s", route->name);
     endpoint_pair_format(&listen->written, &listen->resolved, listen->port_count, row->cells[1]);
-    endpoint_pair_format(&route->target, &route->target_resolved, route->target_port_count,
-                         row->cells[2]);
+    targets_format(route, row->cells[2]);
     options_format(route, listen, row->cells[3]);
 }
 

@@ -9,8 +9,10 @@
 
 bool route_is_template(const struct route *route)
 {
-    if (endpoint_names_each(&route->target))
-        return true;
+    for (size_t i = 0; i < route->target_count; i++) {
+        if (endpoint_names_each(&route->targets[i].written))
+            return true;
+    }
     for (size_t i = 0; i < route->listen_count; i++) {
         if (endpoint_names_each(&route->listens[i].written))
             return true;
@@ -39,12 +41,17 @@ static struct route *route_copy(struct draft *draft, const struct route *from, c
     *route = *from;
     route->name = own_name;
     route->listens = array_copy(from->listens, from->listen_count, sizeof(*from->listens));
+    route->targets = array_copy(from->targets, from->target_count, sizeof(*from->targets));
     route->ports = array_copy(from->ports, from->port_range_count, sizeof(*from->ports));
     route->allow.rules =
         array_copy(from->allow.rules, from->allow.count, sizeof(*from->allow.rules));
     route->deny.rules = array_copy(from->deny.rules, from->deny.count, sizeof(*from->deny.rules));
-    if (!route->listens || !route->ports || !route->allow.rules || !route->deny.rules) {
+    route->check.send.bytes = array_copy(from->check.send.bytes, from->check.send.length, 1);
+    route->check.expect.bytes = array_copy(from->check.expect.bytes, from->check.expect.length, 1);
+    if (!route->listens || !route->targets || !route->check.send.bytes ||
+        !route->check.expect.bytes || !route->ports || !route->allow.rules || !route->deny.rules) {
         route->listen_count = 0;
+        route->target_count = 0;
         draft->exhausted = true;
         return NULL;
     }
@@ -65,6 +72,27 @@ static bool name_guest(struct draft *draft, const struct place *place, struct en
     return false;
 }
 
+/* A guest that is a target by `{name}` and by its name besides is one target. */
+static bool name_targets(struct draft *draft, const struct place *place, struct route *route,
+                         const char *guest_name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < route->target_count; i++) {
+        struct route_target *target = &route->targets[i];
+        size_t same = 0;
+        if (!name_guest(draft, place, &target->written, guest_name))
+            return false;
+        target->resolved = target->written;
+        while (same < count && !endpoint_equal(&route->targets[same].written, &target->written))
+            same++;
+        if (same == count)
+            route->targets[count++] = *target;
+    }
+    route->target_count = count;
+    return true;
+}
+
 struct route *draft_route_of_guest(struct draft *draft, const struct place *place,
                                    const struct route *template, const char *guest_name)
 {
@@ -75,8 +103,7 @@ struct route *draft_route_of_guest(struct draft *draft, const struct place *plac
     struct route *route = route_copy(draft, &from, name);
     if (!route)
         return NULL;
-    bool named = name_guest(draft, place, &route->target, guest_name);
-    route->target_resolved = route->target;
+    bool named = name_targets(draft, place, route, guest_name);
     for (size_t i = 0; i < route->listen_count && named; i++) {
         named = name_guest(draft, place, &route->listens[i].written, guest_name);
         route->listens[i].resolved = route->listens[i].written;
@@ -110,7 +137,6 @@ static bool routes_add(struct draft *draft, const struct config *parent, const c
         struct section section = {
             .kind = SECTION_ROUTE,
             .place = {from->file, from->line, from->file ? NULL : from->name},
-            .key_lines[KEY_TARGET] = from->line,
         };
         struct route *route = draft_route_of_guest(draft, &section.place, from, name);
         if (!route)

@@ -21,7 +21,7 @@
 
 #define PROBLEM(draft, ...) draft_problem(draft, &(draft)->place, __VA_ARGS__)
 
-static void value_refuse(struct draft *draft, const char *value)
+void value_refuse(struct draft *draft, const char *value)
 {
     PROBLEM(draft, "'%s' is no value of '%s'; give it %s", value, draft->key->name,
             draft->key->form);
@@ -47,9 +47,8 @@ bool value_number_read(struct draft *draft, const char *value, unsigned min, uns
     return true;
 }
 
-/* False: refused. */
-static bool duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
-                          uint64_t *ret_ns)
+bool value_duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
+                         uint64_t *ret_ns)
 {
     uint64_t ns;
     int r = duration_parse(value, &ns);
@@ -84,12 +83,12 @@ void sessions_max_set(struct draft *draft, const char *value)
 
 void drain_timeout_set(struct draft *draft, const char *value)
 {
-    duration_read(draft, value, 0, UINT64_MAX, &draft->config->drain_timeout_ns);
+    value_duration_read(draft, value, 0, UINT64_MAX, &draft->config->drain_timeout_ns);
 }
 
 void global_connect_timeout_set(struct draft *draft, const char *value)
 {
-    duration_read(draft, value, 1, UINT64_MAX, &draft->connect_timeout_ns);
+    value_duration_read(draft, value, 1, UINT64_MAX, &draft->connect_timeout_ns);
 }
 
 void admin_socket_set(struct draft *draft, const char *value)
@@ -194,7 +193,7 @@ void guest_sessions_max_set(struct draft *draft, const char *value)
 
 void wait_for_guest_set(struct draft *draft, const char *value)
 {
-    duration_read(draft, value, 0, UINT64_MAX, &draft_route(draft)->wait_ns);
+    value_duration_read(draft, value, 0, UINT64_MAX, &draft_route(draft)->wait_ns);
 }
 
 void wait_max_set(struct draft *draft, const char *value)
@@ -291,7 +290,8 @@ static void listen_one_set(struct draft *draft, const char *text)
         draft_listens_add(draft, draft_route(draft), &endpoint, port_count);
 }
 
-void listen_set(struct draft *draft, const char *value)
+void value_endpoints_read(struct draft *draft, const char *value,
+                          void (*set)(struct draft *draft, const char *text))
 {
     while (*value) {
         size_t length = endpoint_length(value);
@@ -300,7 +300,7 @@ void listen_set(struct draft *draft, const char *value)
             draft->exhausted = true;
             return;
         }
-        listen_one_set(draft, text);
+        set(draft, text);
         free(text);
         value += length;
         while (isspace((unsigned char)*value))
@@ -308,20 +308,9 @@ void listen_set(struct draft *draft, const char *value)
     }
 }
 
-void target_set(struct draft *draft, const char *value)
+void listen_set(struct draft *draft, const char *value)
 {
-    struct route *route = draft_route(draft);
-    size_t length = endpoint_length(value);
-    char error[ENDPOINT_ERROR_BYTES];
-
-    if (value[length]) {
-        while (isspace((unsigned char)value[length]))
-            length++;
-        PROBLEM(draft, "'target' holds one endpoint; remove '%s'", value + length);
-    } else if (endpoint_of_route_parse(value, ENDPOINT_TARGET, &route->target,
-                                       &route->target_port_count, error) < 0) {
-        PROBLEM(draft, "%s", error);
-    }
+    value_endpoints_read(draft, value, listen_one_set);
 }
 
 /* Of a vsock port, the digits of `text`; what follows them is at *ret_rest. */
@@ -430,7 +419,7 @@ void deny_set(struct draft *draft, const char *value)
 
 void connect_timeout_set(struct draft *draft, const char *value)
 {
-    duration_read(draft, value, 1, UINT64_MAX, &draft_route(draft)->connect_timeout_ns);
+    value_duration_read(draft, value, 1, UINT64_MAX, &draft_route(draft)->connect_timeout_ns);
 }
 
 /* A duration, or "off". */
@@ -440,7 +429,7 @@ static void duration_or_off_read(struct draft *draft, const char *value, uint64_
     if (strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
         *ret_ns = 0;
     else
-        duration_read(draft, value, NS_PER_S, max_ns, ret_ns);
+        value_duration_read(draft, value, NS_PER_S, max_ns, ret_ns);
 }
 
 void route_sessions_max_set(struct draft *draft, const char *value)

@@ -24,6 +24,12 @@ bool value_number_read(struct draft *draft, const char *value, unsigned min, uns
 /* Which of `words` it is; `count`: none, and that has been told. */
 size_t value_word_read(struct draft *draft, const char *value, const char *const *words,
                        size_t count);
+void value_refuse(struct draft *draft, const char *value);
+bool value_duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
+                         uint64_t *ret_ns);
+/* Each endpoint of a list. */
+void value_endpoints_read(struct draft *draft, const char *value,
+                          void (*set)(struct draft *draft, const char *text));
 
 void workers_set(struct draft *draft, const char *value);
 void sessions_max_set(struct draft *draft, const char *value);
@@ -61,3 +67,14 @@ void log_format_set(struct draft *draft, const char *value);
 void log_rate_set(struct draft *draft, const char *value);
 void global_access_log_set(struct draft *draft, const char *value);
 void access_log_set(struct draft *draft, const char *value);
+void balance_set(struct draft *draft, const char *value);
+void retries_set(struct draft *draft, const char *value);
+void fail_max_set(struct draft *draft, const char *value);
+void fail_time_set(struct draft *draft, const char *value);
+void check_set(struct draft *draft, const char *value);
+void check_interval_set(struct draft *draft, const char *value);
+void check_timeout_set(struct draft *draft, const char *value);
+void check_send_set(struct draft *draft, const char *value);
+void check_expect_set(struct draft *draft, const char *value);
+void check_rise_set(struct draft *draft, const char *value);
+void check_fall_set(struct draft *draft, const char *value);

@@ -175,24 +175,34 @@ static void print_way(FILE *stream, const char *key, unsigned way)
         fprintf(stream, ", \"%s\": \"%s\"", key, route_lane_names[way]);
 }
 
-static void print_session(FILE *stream, const struct listed *listed)
+static void print_target(FILE *stream, const struct session_view *view)
 {
-    const struct session_view *view = listed->view;
-    const struct opening *opening = view->opening;
-    struct endpoint target = opening->route->target_resolved;
     char text[ENDPOINT_TEXT_BYTES];
 
-    fprintf(stream, "  {\"number\": %" PRIu64 ", \"route\": ", view->number);
-    admin_print_string(stream, opening->route->name);
-    print_guest(stream, "source_guest", opening->source);
-    print_guest(stream, "target_guest", opening->target);
-    fprintf(stream, ", \"state\": \"%s\"", view->waits ? "waiting" : state_names[view->state]);
-    print_address(stream, "initiator", &view->initiator);
-    print_address(stream, "told", &view->told);
+    if (!view->target) {
+        fputs(", \"target\": null", stream);
+        return;
+    }
+    struct endpoint target = view->target->resolved;
     target.port = view->port;
     endpoint_format(&target, text);
     fputs(", \"target\": ", stream);
     admin_print_string(stream, text);
+}
+
+static void print_session(FILE *stream, const struct listed *listed)
+{
+    const struct session_view *view = listed->view;
+    const struct opening *opening = view->opening;
+
+    fprintf(stream, "  {\"number\": %" PRIu64 ", \"route\": ", view->number);
+    admin_print_string(stream, opening->route->name);
+    print_guest(stream, "source_guest", opening->source);
+    print_guest(stream, "target_guest", view->target_guest);
+    fprintf(stream, ", \"state\": \"%s\"", view->waits ? "waiting" : state_names[view->state]);
+    print_address(stream, "initiator", &view->initiator);
+    print_address(stream, "told", &view->told);
+    print_target(stream, view);
     print_seconds(stream, "age", view->age_ns);
     print_seconds(stream, "idle", view->idle_ns);
     fprintf(stream, ", \"bytes_there\": %" PRIu64 ", \"bytes_back\": %" PRIu64,

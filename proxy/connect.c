@@ -54,7 +54,16 @@ static void released(void *owner)
 {
 }
 
-static const struct sessions_events events = {.ended = ended, .released = released};
+/* Its route has one target. */
+static void target(void *owner, const struct session *session, enum reason reason, int error)
+{
+}
+
+static const struct sessions_events events = {
+    .ended = ended,
+    .target = target,
+    .released = released,
+};
 
 static int turn_until_done(struct ring *ring, struct resolver *resolver, struct sessions *sessions)
 {

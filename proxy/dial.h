@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "proxy/balance.h"
 #include "proxy/dial_line.h"
 #include "proxy/guest_use.h"
 #include "proxy/proxy_header.h"
@@ -56,6 +57,7 @@ struct dial_options {
     uint64_t keepalive_ns;    /* TCP; 0: off */
     void *owner;              /* for the handler, as is what follows */
     struct proxy_header told; /* by the initiator */
+    struct balance_tries tries;
 
     uint64_t wait_ns;         /* for a guest that cannot be reached yet; 0: not */
     unsigned wait_phases;     /* enum guest_phase */

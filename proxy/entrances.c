@@ -108,15 +108,21 @@ static void announce(const struct entrance *entrance)
     const struct opening *opening = entrance->opening;
     const struct route_listen *listen = opening->listen;
     const struct route *route = opening->route;
-    char target[ENDPOINT_TEXT_BYTES];
+    char targets[ROUTE_TARGETS_MAX * ENDPOINT_TEXT_BYTES];
     char text[ENDPOINT_TEXT_BYTES];
+    size_t length = 0;
 
     if (listen->port_offset > 0)
         return;
-    endpoint_format_ports(&route->target, route->target_port_count, target);
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct route_target *target = &route->targets[i];
+        endpoint_format_ports(&target->written, target->port_count, text);
+        length += (size_t)snprintf(targets + length, sizeof(targets) - length, "%s%s",
+                                   i ? ", " : "", text);
+    }
     endpoint_format_ports(&listen->resolved, listen->port_count, text);
     log_line("listening on %s -> %s (route %s)",
-             listen->port_count > 1 ? text : entrance->bound.text, target, route->name);
+             listen->port_count > 1 ? text : entrance->bound.text, targets, route->name);
 }
 
 void entrances_announce(const struct entrances *entrances)

@@ -11,6 +11,27 @@ static bool guest_get(struct uses *uses, const struct guest *guest, struct guest
     return *ret;
 }
 
+static bool target_get(struct uses *uses, struct route_use *use, const struct route_target *target,
+                       struct opening_target *ret)
+{
+    char name[ENDPOINT_TEXT_BYTES];
+
+    endpoint_format_ports(&target->written, target->port_count, name);
+    ret->use = target_use_get(use, name);
+    return ret->use && guest_get(uses, target->guest, &ret->guest);
+}
+
+static bool targets_get(struct opening *opening, struct uses *uses)
+{
+    const struct route *route = opening->route;
+
+    opening->targets = calloc(route->target_count, sizeof(*opening->targets));
+    for (size_t i = 0; i < route->target_count && opening->targets; i++)
+        if (!target_get(uses, opening->use, &route->targets[i], &opening->targets[i]))
+            return false;
+    return opening->targets;
+}
+
 struct opening *opening_new(struct config *config, const struct route *route,
                             const struct route_listen *listen, struct uses *uses)
 {
@@ -26,7 +47,7 @@ struct opening *opening_new(struct config *config, const struct route *route,
     };
     opening->use = route_use_get(&uses->routes, route->name);
     if (opening->use && guest_get(uses, listen->guest, &opening->source) &&
-        guest_get(uses, route->guest, &opening->target))
+        targets_get(opening, uses))
         return opening;
     opening_unref(opening);
     return NULL;
@@ -43,7 +64,11 @@ void opening_unref(struct opening *opening)
     if (atomic_fetch_sub(&opening->references, 1) > 1)
         return;
     guest_use_put(opening->source);
-    guest_use_put(opening->target);
+    for (size_t i = 0; i < opening->route->target_count && opening->targets; i++) {
+        guest_use_put(opening->targets[i].guest);
+        target_use_put(opening->targets[i].use);
+    }
+    free(opening->targets);
     route_use_put(opening->use);
     config_free(opening->config);
     free(opening);

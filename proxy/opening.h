@@ -6,18 +6,24 @@
 #pragma once
 
 #include "config/config.h"
+#include "proxy/target_use.h"
 #include "proxy/uses.h"
 
 #include <stdatomic.h>
+
+struct opening_target {
+    struct guest_use *guest; /* that it is in; NULL: none */
+    struct target_use *use;  /* NULL: nobody counts */
+};
 
 struct opening {
     atomic_uint references;
     struct config *config;
     const struct route *route;
     const struct route_listen *listen;
-    struct guest_use *source; /* of the guest that connects here; NULL: of none */
-    struct guest_use *target; /* of the guest that is connected to; NULL: none */
-    struct route_use *use;    /* NULL: nobody counts */
+    struct guest_use *source;       /* of the guest that connects here; NULL: of none */
+    struct opening_target *targets; /* of the route's, one each */
+    struct route_use *use;          /* NULL: nobody counts */
 };
 
 /* With one reference. NULL: out of memory. */

@@ -14,14 +14,17 @@
 #include <stdint.h>
 
 struct route_uses;
+struct target_use;
 
 struct route_use {
     struct route_uses *uses;
     struct route_use *next;
     char *name;
-    unsigned references; /* of route_uses.mutex */
-    atomic_bool drained; /* an operator wants nobody to listen for it */
+    unsigned references;        /* of route_uses.mutex */
+    struct target_use *targets; /* of the same */
+    atomic_bool drained;        /* an operator wants nobody to listen for it */
     atomic_uint sessions;
+    atomic_uint turn;             /* of the next session that chooses a target */
     atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
     struct tally tally;

@@ -3,6 +3,7 @@
 
 #include "proxy/lane.h"
 #include "proxy/session_internal.h"
+#include "proxy/session_target.h"
 #include "proxy/session_use.h"
 #include "proxy/tcp_options.h"
 #include "ring/socket.h"
@@ -177,7 +178,7 @@ void sessions_stop_guest(struct sessions *sessions, const struct guest_use *gues
     struct session *next;
     for (struct session *session = sessions->first; session; session = next) {
         next = session->next;
-        bool is_its = session->opening->source == guest || session->opening->target == guest;
+        bool is_its = session->opening->source == guest || session_target_guest(session) == guest;
         if (is_its && session->state == SESSION_RELAYING)
             session_stop(session, reason, 0);
     }

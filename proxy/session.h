@@ -111,10 +111,13 @@ struct session {
     struct session **link;
     struct opening *opening;
     uint64_t number;
-    uint8_t state;
+    uint8_t state : 7;  /* enum session_state */
+    bool of_source : 1; /* it is counted of the guest that connected */
     uint8_t reason;
-    uint8_t retries; /* in a row, of what memory or buffers were lacking for */
-    bool greets;     /* of `greeting` and `dial`, it is the greeting that is there */
+    uint8_t retries : 7; /* in a row, of what memory or buffers were lacking for */
+    bool greets : 1;     /* of `greeting` and `dial`, it is the greeting that is there */
+    uint8_t target : 7;  /* of its route's, that was chosen last; BALANCE_NOBODY: none yet */
+    bool of_target : 1;  /* it is counted of that */
     int16_t error;
     union { /* while GREETING or CONNECTING, and until it is at rest; else NULL */
         struct greeting *greeting;
@@ -142,6 +145,8 @@ struct arrival {
 struct sessions_events {
     /* It stops, for session->reason; its descriptors are still open. */
     void (*ended)(void *owner, const struct session *session);
+    /* Its target, one of several, is taken for down from here on, for that reason; NONE: for up. */
+    void (*target)(void *owner, const struct session *session, enum reason reason, int error);
     /* Its slot and descriptors are free again. */
     void (*released)(void *owner);
 };

@@ -3,6 +3,7 @@
 #include "proxy/session_internal.h"
 
 #include "proxy/lane.h"
+#include "proxy/session_target.h"
 #include "proxy/session_tell.h"
 #include "proxy/session_use.h"
 #include "proxy/sweep.h"
@@ -43,12 +44,54 @@ static bool holds_half_close(const struct guest *guest, struct guest_use *use, i
     return vmm_holds_half_close(guest, vmm);
 }
 
+static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
+                   int error);
+
+static void dial_target(struct session *session, const struct proxy_header *told,
+                        const struct balance_tries *tries)
+{
+    struct sessions *sessions = session->sessions;
+    const struct route *route = session->opening->route;
+    unsigned wait_max = route->wait_max / sessions->shares;
+    struct guest_use *guest = session_target_guest(session);
+    bool waits = route->target_count == 1 || tries->waits || (guest && atomic_load(&guest->frozen));
+    struct dial_options options = {
+        .target = &session_target(session)->resolved,
+        .port = session->port,
+        .guest = guest,
+        .timeout_ns = route->connect_timeout_ns,
+        .keepalive_ns = route->keepalive_ns,
+        .owner = session,
+        .told = *told,
+        .tries = *tries,
+        .wait_ns = waits ? route->wait_ns : 0,
+        .wait_phases = route->wait_phases,
+        .wait_max = wait_max > 0 ? wait_max : 1,
+        .lines = &sessions->lines,
+    };
+
+    dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
+}
+
+/* The one that was dialed cannot be connected to. False: neither can another be tried. */
+static bool dial_another(struct session *session, enum reason reason, int error)
+{
+    struct proxy_header told = session->dial->options.told;
+    struct balance_tries tries = session->dial->options.tries;
+    uint64_t started_ns = session->dial->started_ns;
+
+    if (!session_target_next(session, &tries, &told, reason, error))
+        return false;
+    dial_target(session, &told, &tries);
+    session->dial->started_ns = started_ns;
+    return true;
+}
+
 /* The dial is at rest; it is given back once what the initiator told is needed no more. */
 static void dialed(struct dial *dial, int fd, enum transport transport, enum reason reason,
                    int error)
 {
     struct session *session = dial->options.owner;
-    const struct opening *opening = session->opening;
     struct side *target = &session->sides[SIDE_TARGET];
     uint64_t took_ns = ring_now_ns(dial->ring) - dial->started_ns;
 
@@ -58,14 +101,17 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
         return;
     }
     if (reason != REASON_NONE) {
-        session_stop(session, reason, error);
+        if (!dial_another(session, reason, error))
+            session_stop(session, reason, error);
         return;
     }
     session_use_connect(session, took_ns);
     target->fd = fd;
     target->fd_write = fd;
     target->transport = (uint8_t)transport;
-    target->holds_half_close = holds_half_close(opening->route->guest, opening->target, fd);
+    session_target_reached(session);
+    target->holds_half_close =
+        holds_half_close(session_target(session)->guest, session_target_guest(session), fd);
     session->state = SESSION_RELAYING;
     sweep_put_off(session);
     sweep_attend(session);
@@ -119,30 +165,21 @@ static bool take_beginning(struct session *session)
     return session->dial;
 }
 
-/* told: what a PROXY header told; NULL: there was none. */
 static void connect_target(struct session *session, const struct proxy_header *told)
 {
-    struct sessions *sessions = session->sessions;
-    const struct route *route = session->opening->route;
-    unsigned wait_max = route->wait_max / sessions->shares;
-    struct dial_options options = {
-        .target = &route->target_resolved,
-        .port = session->port,
-        .guest = session->opening->target,
-        .timeout_ns = route->connect_timeout_ns,
-        .keepalive_ns = route->keepalive_ns,
-        .owner = session,
-        .wait_ns = route->wait_ns,
-        .wait_phases = route->wait_phases,
-        .wait_max = wait_max > 0 ? wait_max : 1,
-        .lines = &sessions->lines,
-    };
+    struct balance_tries tries = {.waits = false};
 
-    if (told)
-        options.told = *told;
     session->state = SESSION_CONNECTING;
+    if (session->opening->route->target_count > 1) {
+        tries = session_target_tries(session);
+        enum reason reason = session_target_choose(session, &tries, told);
+        if (reason != REASON_NONE) {
+            session_stop(session, reason, 0);
+            return;
+        }
+    }
     session_set_timer(session, SESSION_PATIENCE_NS, patience_over);
-    dial_start(session->dial, sessions->ring, sessions->resolver, &options, dialed);
+    dial_target(session, told, &tries);
 }
 
 static bool is_allowed(const struct route *route, uint32_t port)
@@ -197,7 +234,7 @@ static void begin(struct session *session)
                        greeting_parts(opening), opening->route->connect_timeout_ns, greeted,
                        session);
     } else {
-        connect_target(session, NULL);
+        connect_target(session, &(struct proxy_header){.source.length = 0});
     }
 }
 
@@ -223,7 +260,8 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
     }
     opening_ref(session->opening);
     session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
-    session->port = arrival->opening->listen->target_port;
+    session->port = ENDPOINT_PORT_NAMED;
+    session->target = arrival->opening->route->target_count == 1 ? 0 : BALANCE_NOBODY;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
         session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};
         session->lanes[i].source = (uint8_t)i;

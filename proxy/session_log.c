@@ -2,6 +2,7 @@
 #include "proxy/session_log.h"
 
 #include "proxy/log.h"
+#include "proxy/session_target.h"
 #include "ring/socket.h"
 
 #include <ctype.h>
@@ -44,6 +45,19 @@ static void format_told(const struct session *session, char text[static TOLD_TEX
     strcat(text, behind);
 }
 
+static void format_target(const struct session *session, char text[static ENDPOINT_TEXT_BYTES])
+{
+    const struct route_target *target = session_target(session);
+
+    if (!target) {
+        snprintf(text, ENDPOINT_TEXT_BYTES, "no target yet");
+        return;
+    }
+    struct endpoint endpoint = target->resolved;
+    endpoint.port = session->port;
+    endpoint_format(&endpoint, text);
+}
+
 void session_log_end(const struct session *session)
 {
     char told[TOLD_TEXT_BYTES];
@@ -54,13 +68,23 @@ void session_log_end(const struct session *session)
         return;
     format_told(session, told);
     format_initiator(session, initiator);
-    struct endpoint endpoint = session->opening->route->target_resolved;
-    endpoint.port = session->port;
-    endpoint_format(&endpoint, target);
+    format_target(session, target);
     log_line("route %s session %" PRIu64 ": ended: %s: %s (%s); from %s%s to %s, %" PRIu64
              " bytes there, %" PRIu64 " back",
              session->opening->route->name, session->number, reason_token(session->reason),
              reason_text(session->reason), reason_detail(session->reason, session->error), told,
              initiator, target, session->lanes[SIDE_INITIATOR].bytes,
              session->lanes[SIDE_TARGET].bytes);
+}
+
+void session_log_target(const struct session *session, enum reason reason, int error)
+{
+    const struct opening *opening = session->opening;
+    const char *name = opening->targets[session->target].use->name;
+
+    if (reason == REASON_NONE)
+        log_line("route %s: target %s is up again", opening->route->name, name);
+    else
+        log_line("route %s: target %s is down: %s: %s (%s)", opening->route->name, name,
+                 reason_token(reason), reason_text(reason), reason_detail(reason, error));
 }

@@ -3,5 +3,8 @@
 
 #include "proxy/session.h"
 
+/* Its target is down for that reason; NONE: up again. */
+void session_log_target(const struct session *session, enum reason reason, int error);
+
 /* One line for a session that ended in error; nothing for one that ended whole. */
 void session_log_end(const struct session *session);

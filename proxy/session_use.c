@@ -2,6 +2,7 @@
 #include "proxy/session_use.h"
 
 #include "proxy/sweep.h"
+#include "proxy/session_target.h"
 
 uint64_t session_use_age_ns(const struct session *session)
 {
@@ -29,10 +30,10 @@ enum reason session_use_enter(struct session *session)
         return reason;
     if (!guest_use_enter(opening->source, opening->listen->guest))
         return refuse_full(opening->source);
-    if (guest_use_enter(opening->target, route->guest))
+    session->of_source = true;
+    if (route->target_count > 1 || session_target_enter_only(session))
         return REASON_NONE;
-    guest_use_leave(opening->source);
-    return refuse_full(opening->target);
+    return refuse_full(opening->targets[0].guest);
 }
 
 static void add_bytes(const struct session *session, struct tally *tally,
@@ -45,20 +46,21 @@ static void add_bytes(const struct session *session, struct tally *tally,
 void session_use_deliver(struct session *session, struct lane *lane, uint64_t count)
 {
     const struct opening *opening = session->opening;
+    struct guest_use *target = session_target_guest(session);
     bool there = lane->source == SIDE_INITIATOR;
 
     if (!there && lane->bytes == 0) {
         if (opening->use)
             times_add(&opening->use->tally.first_bytes, session_use_age_ns(session));
-        if (opening->target)
-            times_add(&opening->target->tally.first_bytes, session_use_age_ns(session));
+        if (target)
+            times_add(&target->tally.first_bytes, session_use_age_ns(session));
     }
     lane->bytes += count;
     sweep_put_off(session);
     if (opening->use)
         add_bytes(session, &opening->use->tally, there ? TALLY_THERE : TALLY_BACK, count);
-    if (opening->target)
-        add_bytes(session, &opening->target->tally, there ? TALLY_THERE : TALLY_BACK, count);
+    if (target)
+        add_bytes(session, &target->tally, there ? TALLY_THERE : TALLY_BACK, count);
     if (opening->source)
         add_bytes(session, &opening->source->tally, there ? TALLY_BACK : TALLY_THERE, count);
 }
@@ -66,28 +68,30 @@ void session_use_deliver(struct session *session, struct lane *lane, uint64_t co
 void session_use_connect(const struct session *session, uint64_t took_ns)
 {
     const struct opening *opening = session->opening;
+    struct guest_use *target = session_target_guest(session);
 
     if (opening->use)
         times_add(&opening->use->tally.connecting, took_ns);
-    if (opening->target)
-        times_add(&opening->target->tally.connecting, took_ns);
+    if (target)
+        times_add(&target->tally.connecting, took_ns);
 }
 
-static void leave_guest(const struct session *session, struct guest_use *use)
+static void add_end(const struct session *session, struct guest_use *use)
 {
-    guest_use_leave(use);
     if (use)
         tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
 }
 
-/* One that was never counted there is ended for these reasons, and others for others. */
-static void leave_guests(const struct session *session)
+static void leave_guests(struct session *session)
 {
-    if (session->reason == REASON_GUEST_FULL || session->reason == REASON_ROUTE_FULL ||
-        session->reason == REASON_RATE_EXCEEDED)
-        return;
-    leave_guest(session, session->opening->source);
-    leave_guest(session, session->opening->target);
+    if (session->of_target)
+        add_end(session, session_target_guest(session));
+    session_target_leave(session);
+    if (session->of_source) {
+        add_end(session, session->opening->source);
+        guest_use_leave(session->opening->source);
+    }
+    session->of_source = false;
 }
 
 static void leave_route(const struct session *session)
@@ -100,7 +104,7 @@ static void leave_route(const struct session *session)
     tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
 }
 
-void session_use_leave(const struct session *session)
+void session_use_leave(struct session *session)
 {
     leave_guests(session);
     leave_route(session);

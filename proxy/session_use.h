@@ -7,7 +7,7 @@
 enum reason session_use_enter(struct session *session);
 
 /* It has ended, for session->reason. */
-void session_use_leave(const struct session *session);
+void session_use_leave(struct session *session);
 
 /* So many more bytes of that lane were handed to its sink. */
 void session_use_deliver(struct session *session, struct lane *lane, uint64_t count);

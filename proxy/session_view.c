@@ -1,6 +1,7 @@
 /* Copies. */
 #include "proxy/session_view.h"
 
+#include "proxy/session_target.h"
 #include "proxy/session_use.h"
 #include "ring/socket.h"
 
@@ -12,7 +13,8 @@ bool session_filter_admits(const struct session_filter *filter, const struct ses
         return false;
     if (filter->use && opening->use != filter->use)
         return false;
-    return !filter->guest || opening->source == filter->guest || opening->target == filter->guest;
+    return !filter->guest || opening->source == filter->guest ||
+           session_target_guest(session) == filter->guest;
 }
 
 static const struct proxy_header *told_to(const struct session *session)
@@ -28,6 +30,8 @@ void session_view_take(const struct session *session, struct session_view *ret)
     const struct proxy_header *told = told_to(session);
 
     ret->opening = opening_ref(session->opening);
+    ret->target = session_target(session);
+    ret->target_guest = session_target_guest(session);
     ret->number = session->number;
     ret->age_ns = session_use_age_ns(session);
     ret->idle_ns = session_idle_ns(session);

@@ -14,6 +14,9 @@ bool session_filter_admits(const struct session_filter *filter, const struct ses
 
 struct session_view {
     struct opening *opening; /* a reference */
+    const struct route_target
+        *target; /* of its route; NULL: none was chosen yet, as what follows */
+    const struct guest_use *target_guest; /* of its opening */
     uint64_t number;
     uint64_t age_ns;
     uint64_t idle_ns; /* UINT64_MAX: it does not relay */

@@ -37,7 +37,16 @@ static void ended(void *owner, const struct session *session)
     session_log_end(session);
 }
 
-static const struct sessions_events events = {.ended = ended, .released = released};
+static void target(void *owner, const struct session *session, enum reason reason, int error)
+{
+    session_log_target(session, reason, error);
+}
+
+static const struct sessions_events events = {
+    .ended = ended,
+    .target = target,
+    .released = released,
+};
 
 static void tell_refused(const struct arrival *arrival)
 {

@@ -71,13 +71,13 @@ Test(config, the_example_of_the_manual)
     cr_expect_eq(config->guests[1].vmm, GUEST_VMM_FIRECRACKER);
     cr_assert_eq(config->route_count, 3);
     cr_expect_str_eq(config->routes[0].name, "web");
-    cr_expect_eq(config->routes[0].guest, &config->guests[0]);
+    cr_expect_eq(config->routes[0].targets[0].guest, &config->guests[0]);
     cr_expect_str_eq(config->routes[0].file, SCRATCH_FILE);
     cr_expect_eq(config->routes[0].line, 12);
-    expect_endpoint(&config->routes[0].target, "guest:web1:80");
-    expect_endpoint(&config->routes[0].target_resolved, "vsock:3:80");
-    cr_expect_null(config->routes[1].guest);
-    expect_endpoint(&config->routes[1].target_resolved, "vsock:3:22");
+    expect_endpoint(&config->routes[0].targets[0].written, "guest:web1:80");
+    expect_endpoint(&config->routes[0].targets[0].resolved, "vsock:3:80");
+    cr_expect_null(config->routes[1].targets[0].guest);
+    expect_endpoint(&config->routes[1].targets[0].resolved, "vsock:3:22");
     cr_expect_eq(config->routes[1].connect_timeout_ns, 3 * S);
     cr_assert_eq(config->routes[2].listen_count, 1);
     expect_endpoint(&config->routes[2].listens[0].written, "vsock:any:5432");
@@ -106,8 +106,8 @@ Test(config, what_holds_where_nothing_is_said)
     cr_expect_eq(route->listens[0].peer_cid, VSOCK_CID_ANY);
     cr_expect_eq(route->listens[0].port_offset, 0);
     cr_expect_eq(route->listens[0].port_count, 1);
-    cr_expect_eq(route->listens[0].target_port, 2);
-    cr_expect_eq(route->target_port_count, 1);
+    cr_expect_eq(route_target_port(&route->targets[0], &route->listens[0]), 2);
+    cr_expect_eq(route->targets[0].port_count, 1);
     cr_expect_eq(route->port_range_count, 0);
     cr_expect_eq(route->idle_timeout_ns, 0);
     cr_expect_eq(route->guest_probe_ns, 60 * S);
@@ -162,9 +162,10 @@ Test(config, every_key_of_what_stands_for_many)
     cr_assert_eq(routes[0].listen_count, 2);
     expect_endpoint(&routes[0].listens[0].resolved, "mux:/a b");
     expect_endpoint(&routes[0].listens[1].resolved, "mux:@c");
-    cr_expect_eq(routes[0].listens[1].target_port, ENDPOINT_PORT_NAMED);
-    expect_endpoint(&routes[0].target_resolved, "machine:web-1.x:*");
-    cr_expect_eq(routes[0].guest, &result.config->guests[1]);
+    cr_expect_eq(route_target_port(&routes[0].targets[0], &routes[0].listens[1]),
+                 ENDPOINT_PORT_NAMED);
+    expect_endpoint(&routes[0].targets[0].resolved, "machine:web-1.x:*");
+    cr_expect_eq(routes[0].targets[0].guest, &result.config->guests[1]);
     cr_assert_eq(routes[0].port_range_count, COUNT_OF(ports));
     for (size_t i = 0; i < COUNT_OF(ports); i++) {
         cr_expect_eq(routes[0].ports[i].first, ports[i].first);
@@ -174,8 +175,8 @@ Test(config, every_key_of_what_stands_for_many)
     cr_expect_eq(routes[0].guest_probe_ns, 24 * 3600 * S);
     cr_expect_eq(routes[1].idle_timeout_ns, 0);
     cr_expect_eq(routes[1].guest_probe_ns, 0);
-    cr_expect_null(routes[1].guest);
-    expect_endpoint(&routes[1].target_resolved, "machine:web2:1");
+    cr_expect_null(routes[1].targets[0].guest);
+    expect_endpoint(&routes[1].targets[0].resolved, "machine:web2:1");
     cr_expect_eq(routes[2].idle_timeout_ns, 0);
     cr_expect_eq(routes[2].guest_probe_ns, S);
     scratch_free(&result);
@@ -242,15 +243,16 @@ Test(config, ranges_of_ports)
         const struct route_listen *listen = &routes[cases[i].route].listens[at];
         expect_endpoint(&listen->written, cases[i].written);
         expect_endpoint(&listen->resolved, cases[i].resolved);
-        cr_expect_eq(listen->target_port, cases[i].target_port, "%s", cases[i].written);
+        cr_expect_eq(route_target_port(routes[cases[i].route].targets, listen),
+                     cases[i].target_port, "%s", cases[i].written);
         cr_expect_eq(listen->port_offset, cases[i].offset, "%s", cases[i].written);
         cr_expect_eq(listen->port_count, cases[i].count, "%s", cases[i].written);
         cr_expect_eq(listen->peer_cid,
                      strncmp(cases[i].written, "guest:v", 7) == 0 ? 3 : VSOCK_CID_ANY);
     }
     cr_expect_eq(routes[0].listen_count, 9);
-    cr_expect_eq(routes[0].target_port_count, 3);
-    expect_endpoint(&routes[0].target_resolved, "vsock-mux:/m:80");
+    cr_expect_eq(routes[0].targets[0].port_count, 3);
+    expect_endpoint(&routes[0].targets[0].resolved, "vsock-mux:/m:80");
     scratch_free(&result);
     scratch_leaks_check();
 }
@@ -264,7 +266,7 @@ Test(config, the_longest_range, .timeout = 20)
 
     cr_assert_eq(route->listen_count, 10000);
     expect_endpoint(&route->listens[9999].resolved, "vsock-mux:/a:10000");
-    cr_expect_eq(route->listens[9999].target_port, 10000);
+    cr_expect_eq(route_target_port(&route->targets[0], &route->listens[9999]), 10000);
     scratch_free(&result);
 }
 
@@ -314,7 +316,7 @@ Test(config, every_key)
     cr_expect_eq(b->mode, 0);
     cr_expect_eq(b->owner_uid, (uid_t)-1);
     cr_expect_eq(b->owner_gid, 0);
-    expect_endpoint(&b->target_resolved, "unix:/g_2");
+    expect_endpoint(&b->targets[0].resolved, "unix:/g_2");
     scratch_free(&result);
 }
 
@@ -388,7 +390,7 @@ Test(config, libkrun_has_a_socket_for_each_port)
                                               "target = guest:k:80\n");
     const struct route *route = &result.config->routes[0];
 
-    expect_endpoint(&route->target_resolved, "unix:/run/k_80");
+    expect_endpoint(&route->targets[0].resolved, "unix:/run/k_80");
     expect_endpoint(&route->listens[0].resolved, "vsock-mux:/run/k:5000");
     cr_expect_eq(route->listens[0].guest, &result.config->guests[0]);
     scratch_free(&result);
@@ -444,7 +446,7 @@ Test(config, a_listener_of_a_guest_is_what_its_kind_makes_of_it)
     expect_endpoint(&listens[2].resolved, "vsock:any:0");
     cr_expect_eq(listens[2].peer_cid, 7);
     cr_expect_eq(listens[3].peer_cid, VSOCK_CID_LOCAL);
-    cr_expect_null(result.config->routes[0].guest);
+    cr_expect_null(result.config->routes[0].targets[0].guest);
     scratch_free(&result);
 }
 
@@ -510,8 +512,8 @@ Test(config, holds_many_guests_and_routes)
     cr_expect_str_eq(problems, "");
     cr_assert_eq(result.config->route_count, 500);
     for (unsigned i = 0; i < 500; i++) {
-        cr_expect_eq(result.config->routes[i].guest, &result.config->guests[499 - i]);
-        cr_expect_eq(result.config->routes[i].target_resolved.cid, 3 + 499 - i);
+        cr_expect_eq(result.config->routes[i].targets[0].guest, &result.config->guests[499 - i]);
+        cr_expect_eq(result.config->routes[i].targets[0].resolved.cid, 3 + 499 - i);
     }
     free(problems);
     free(text);

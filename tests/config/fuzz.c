@@ -111,13 +111,13 @@ static void expect_routes(const struct config *config, uint64_t seed)
     for (size_t i = 0; i < config->route_count; i++) {
         const struct route *route = &config->routes[i];
         cr_assert_gt(route->listen_count, 0, "seed %" PRIu64, seed);
-        cr_assert_neq(route->target_resolved.kind, ENDPOINT_GUEST, "seed %" PRIu64, seed);
+        cr_assert_neq(route->targets[0].resolved.kind, ENDPOINT_GUEST, "seed %" PRIu64, seed);
         cr_assert_neq(route->connect_timeout_ns, 0, "seed %" PRIu64, seed);
         for (size_t j = 0; j < route->listen_count; j++) {
             const struct route_listen *listen = &route->listens[j];
             cr_assert_neq(listen->resolved.kind, ENDPOINT_GUEST, "seed %" PRIu64, seed);
             cr_assert_lt(listen->port_offset, listen->port_count, "seed %" PRIu64, seed);
-            cr_assert_eq(listen->target_port == ENDPOINT_PORT_NAMED,
+            cr_assert_eq(route_target_port(&route->targets[0], listen) == ENDPOINT_PORT_NAMED,
                          listen->written.kind == ENDPOINT_MUX, "seed %" PRIu64, seed);
         }
     }

@@ -219,7 +219,7 @@ Test(sources, routes_of_the_command_line)
         char listen[ENDPOINT_TEXT_BYTES];
         char target[ENDPOINT_TEXT_BYTES];
         endpoint_format(&route->listens[0].written, listen);
-        endpoint_format(&route->target_resolved, target);
+        endpoint_format(&route->targets[0].resolved, target);
         cr_expect_str_eq(route->name, cases[i].listen);
         cr_expect_str_eq(listen, i == 4 ? "tcp:*:80" : cases[i].listen);
         cr_expect_str_eq(target, cases[i].target);
@@ -273,9 +273,9 @@ Test(sources, a_route_of_the_command_line_may_name_a_guest_of_the_file)
 
     expect_problems(&result, "");
     cr_assert_eq(result.config->route_count, 1);
-    cr_expect_eq(result.config->routes[0].guest, &result.config->guests[0]);
+    cr_expect_eq(result.config->routes[0].targets[0].guest, &result.config->guests[0]);
     cr_expect_eq(result.config->routes[0].listens[0].peer_cid, 3);
-    cr_expect_eq(result.config->routes[0].target_resolved.cid, 3);
+    cr_expect_eq(result.config->routes[0].targets[0].resolved.cid, 3);
     cr_expect_eq(result.config->routes[0].connect_timeout_ns, UINT64_C(1000000000));
     scratch_free(&result);
 }

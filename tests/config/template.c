@@ -41,8 +41,8 @@ static void expect_route(const struct route *route, const char *name, const char
     cr_assert_gt(route->listen_count, 0);
     expect_endpoint(&route->listens[0].written, listen);
     expect_endpoint(&route->listens[0].resolved, listen_resolved);
-    expect_endpoint(&route->target, target);
-    expect_endpoint(&route->target_resolved, resolved);
+    expect_endpoint(&route->targets[0].written, target);
+    expect_endpoint(&route->targets[0].resolved, resolved);
 }
 
 Test(template, named_guests_have_routes_of_their_own_and_templates_stand_behind)
@@ -72,11 +72,12 @@ Test(template, named_guests_have_routes_of_their_own_and_templates_stand_behind)
     expect_route(&route[5], "ssh", "unix:/run/{name}/{name}.ssh", "unix:/run/{name}/{name}.ssh",
                  "guest:{name}:22", "guest:{name}:22");
     cr_expect_str_eq(route[6].name, "mux:/run/{name}.mux");
-    cr_expect_eq(route[1].guest, &config->guests[0]);
-    cr_expect_eq(route[2].guest, &config->guests[2]);
+    cr_expect_eq(route[1].targets[0].guest, &config->guests[0]);
+    cr_expect_eq(route[2].targets[0].guest, &config->guests[2]);
     cr_expect_eq(config->guest_each, &config->guests[1]);
     cr_expect_eq(route[2].line, 1);
-    cr_expect_eq(route[4].listens[0].target_port, ENDPOINT_PORT_NAMED);
+    cr_expect_eq(route_target_port(&route[4].targets[0], &route[4].listens[0]),
+                 ENDPOINT_PORT_NAMED);
     cr_expect_null(route[4].file);
     scratch_free(&result);
     scratch_leaks_check();
@@ -105,12 +106,12 @@ Test(template, guests_dial_through_listeners_of_their_own)
                  "vsock-mux:/db:1");
     cr_expect_eq(route[0].listens[0].peer_cid, 3);
     cr_expect_eq(route[0].listens[1].peer_cid, 3);
-    cr_expect_eq(route[0].listens[1].target_port, 2);
+    cr_expect_eq(route_target_port(&route[0].targets[0], &route[0].listens[1]), 2);
     expect_route(&route[1], "db@b", "guest:b:5000", "vsock-mux:/b:5000", "guest:db:1",
                  "vsock-mux:/db:1");
     expect_endpoint(&route[1].listens[1].resolved, "vsock-mux:/b:5001");
     cr_expect_eq(route[1].listens[1].guest, &result.config->guests[1]);
-    cr_expect_eq(route[1].guest, &result.config->guests[2]);
+    cr_expect_eq(route[1].targets[0].guest, &result.config->guests[2]);
     scratch_free(&result);
 }
 
@@ -147,7 +148,7 @@ static void expect_all(const struct config *config)
                  "vsock-mux:/run/vm1/vm1.sock:*");
     cr_assert_eq(all->listen_count, 2);
     expect_endpoint(&all->listens[1].resolved, "mux:/run/vm1.too");
-    cr_expect_eq(all->guest, guest);
+    cr_expect_eq(all->targets[0].guest, guest);
     cr_assert_eq(all->port_range_count, 2);
     cr_expect_eq(all->ports[1].first, 8000);
     cr_expect_eq(all->ports[1].last, 8080);
@@ -169,9 +170,9 @@ static void expect_all(const struct config *config)
                  "vsock:9:1");
     cr_assert_eq(in->listen_count, 10);
     expect_endpoint(&in->listens[9].resolved, "vsock-mux:/run/vm1/vm1.sock:5009");
-    cr_expect_eq(in->listens[9].target_port, 10);
+    cr_expect_eq(route_target_port(&in->targets[0], &in->listens[9]), 10);
     cr_expect_eq(in->listens[9].guest, guest);
-    cr_expect_str_eq(in->guest->name, "db");
+    cr_expect_str_eq(in->targets[0].guest->name, "db");
 }
 
 /* Its strings and its other guests are its parent's, which lives on for it. */
@@ -311,7 +312,7 @@ Test(template, many_guests_and_templates)
         char name[64];
         snprintf(name, sizeof(name), "r%u@g%u", i / 40, i % 40);
         cr_expect_str_eq(route->name, name);
-        cr_expect_eq(route->target_resolved.cid, 3 + i % 40);
+        cr_expect_eq(route->targets[0].resolved.cid, 3 + i % 40);
     }
     free(text);
     scratch_free(&result);

@@ -160,7 +160,7 @@ static void random_guest_of(struct random *random, struct scenario *scenario,
     if (random_permille(random, 500))
         guest->use = world_guest(session, side, &guest->guest);
     else if (random_permille(random, 300) && side == SIDE_TARGET)
-        session->route.guest = &holds;
+        session->target.guest = &holds;
     else if (random_permille(random, 300))
         session->initiator_guest = &holds;
 }
@@ -268,7 +268,7 @@ static void random_route(struct random *random, struct scenario *scenario,
     random_targets(random, session, calm);
     random_guest_of(random, scenario, session, SIDE_TARGET);
     struct port_range *port = &scenario->ports[session->number];
-    port->first = port->last = session->route.target_resolved.port;
+    port->first = port->last = session->target.resolved.port;
     session->route.ports = port;
     session->route.port_range_count = 1;
     random_waiting(random, session);

@@ -96,7 +96,7 @@ static bool may_freeze(const struct view *view, const struct guest_use *use)
 
 static bool target_may_freeze(const struct view *view)
 {
-    return may_freeze(view, view->session->opening.target);
+    return may_freeze(view, view->session->opening_target.guest);
 }
 
 static uint64_t took_ns(const struct view *view)
@@ -214,7 +214,7 @@ static void check_guest_reason(const struct view *view)
         fail(view, "no guest of it was frozen");
     if (session->reason == REASON_GUEST_FULL &&
         (session->ended_in != SESSION_FREE ||
-         !(is_capped(view, opening->source) || is_capped(view, opening->target))))
+         !(is_capped(view, opening->source) || is_capped(view, opening->targets[0].guest))))
         fail(view, "no guest of it was full");
 }
 

@@ -178,7 +178,7 @@ static void expect_held(unsigned side)
     struct fake_script *holder = target ? &session->targets[0].script : &session->initiator_script;
     struct fake_script *other = target ? &session->initiator_script : &session->targets[0].script;
 
-    session->route.guest = target ? &guest : NULL;
+    session->target.guest = target ? &guest : NULL;
     session->initiator_guest = target ? NULL : &guest;
     *other = world_calm(session, !side, 10);
     *holder = world_calm(session, side, 4000);

@@ -129,7 +129,7 @@ Test(session_greeting, allowed)
 
         session->route.ports = ports;
         session->route.port_range_count = 2;
-        session->route.target_resolved.port = names[i];
+        session->target.resolved.port = names[i];
         session->initiator_script = world_calm(session, SIDE_INITIATOR, 10);
         world_mux(session);
         session->initiator_script.says = says[i];

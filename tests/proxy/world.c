@@ -66,7 +66,7 @@ void world_deinit(struct world *world)
 {
     for (unsigned i = 0; i < world->count; i++) {
         put_guest(world, world->session[i].opening.source);
-        put_guest(world, world->session[i].opening.target);
+        put_guest(world, world->session[i].opening_target.guest);
     }
     guest_uses_deinit(&world->uses);
     resolver_stop(world->resolver);
@@ -78,7 +78,7 @@ void world_deinit(struct world *world)
 
 static void set_target_endpoint(struct world_session *session)
 {
-    struct endpoint *target = &session->route.target_resolved;
+    struct endpoint *target = &session->target.resolved;
     unsigned number = session->number;
 
     *target = (struct endpoint){.fd = -1};
@@ -131,8 +131,13 @@ struct world_session *world_add(struct world *world, enum fake_kind initiator,
         .config = &session->config,
         .route = &session->route,
         .listen = &session->listen,
+        .targets = &session->opening_target,
     };
+    session->target.port_count = 1;
+    session->route.targets = &session->target;
+    session->route.target_count = 1;
     set_target_endpoint(session);
+    session->target.written = session->target.resolved;
     if (target == WORLD_MUX) {
         session->targets[0].script.mux = FAKE_MUX_OK;
         session->targets[0].script.mux_port = MUX_PORT;
@@ -146,7 +151,8 @@ struct world_session *world_add_beside(struct world *world, enum fake_kind initi
     struct world_session *session = world_add(world, initiator, first->target_kind);
 
     session->opening.route = &first->route;
-    session->opening.target = first->opening.target ? guest_use_ref(first->opening.target) : NULL;
+    struct guest_use *guest = first->opening_target.guest;
+    session->opening_target.guest = guest ? guest_use_ref(guest) : NULL;
     session->stream = first->stream;
     first->shared = true;
     session->target_count = 0;
@@ -155,7 +161,7 @@ struct world_session *world_add_beside(struct world *world, enum fake_kind initi
 
 void world_mux(struct world_session *session)
 {
-    unsigned port = session->opening.route->target_resolved.port;
+    unsigned port = session->opening.route->targets[0].resolved.port;
 
     session->listen.written.kind = ENDPOINT_MUX;
     snprintf(session->says, sizeof(session->says), "CONNECT %u\n", port);
@@ -172,8 +178,8 @@ struct guest_use *world_guest(struct world_session *session, unsigned side,
     if (!use)
         fake_fail(session->world->fake, "out of memory");
     if (side == SIDE_TARGET) {
-        session->route.guest = guest;
-        session->opening.target = use;
+        session->target.guest = guest;
+        session->opening_target.guest = use;
     } else {
         session->initiator_guest = guest;
         session->opening.source = use;
@@ -199,9 +205,6 @@ static void start(struct ring_timer *timer)
                                        &session->initiator_script, &fd, &fd_write);
     session->started_ns = fake_now_ns(world->fake);
     session->listen.guest = session->initiator_guest;
-    bool greets = session->listen.written.kind == ENDPOINT_MUX;
-    session->listen.target_port =
-        greets ? ENDPOINT_PORT_NAMED : session->opening.route->target_resolved.port;
     struct arrival arrival = {
         .opening = &session->opening,
         .fd = fd,
@@ -227,7 +230,7 @@ static void register_name(struct world_session *session)
             fake_target(session->world->fake, (struct sockaddr *)&addresses->at[i].storage,
                         addresses->at[i].length, &session->targets[i]);
     }
-    stub_resolver_tell(session->world->resolver, session->route.target_resolved.name, addresses,
+    stub_resolver_tell(session->world->resolver, session->target.resolved.name, addresses,
                        session->resolve_error, session->resolve_ns);
 }
 
@@ -239,7 +242,7 @@ void world_start(struct world_session *session)
     if (session->target_kind == WORLD_TCP_NAME) {
         register_name(session);
     } else if (session->target_count) {
-        address_of_endpoint(&session->route.target_resolved, &address);
+        address_of_endpoint(&session->target.resolved, &address);
         session->registered[0] = fake_target(world->fake, (struct sockaddr *)&address.storage,
                                              address.length, &session->targets[0]);
     }
@@ -277,7 +280,7 @@ static void check_guests(struct world *world)
     for (unsigned i = 0; i < world->count; i++) {
         const struct world_session *session = &world->session[i];
         check_guest(world, session->opening.source, session->initiator_guest);
-        check_guest(world, session->opening.target, session->opening.route->guest);
+        check_guest(world, session->opening_target.guest, session->opening.route->targets[0].guest);
     }
 }
 

@@ -24,6 +24,8 @@ struct world_session {
     struct route route;
     struct config config; /* as if the route were of one */
     struct route_listen listen;
+    struct route_target target; /* of the route, if it is not given others */
+    struct opening_target opening_target;
     struct opening opening;
     enum fake_kind initiator_kind;
     enum world_target target_kind;

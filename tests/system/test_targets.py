@@ -1,0 +1,307 @@
+"""Several targets of a route: who answers, what becomes of one that is gone and comes back, and what checks see."""
+
+import collections
+import contextlib
+import signal
+import socket
+import threading
+import time
+
+import harness
+from harness import SLOWNESS, wait_until
+
+
+class Server:
+    """Answers each line with its own word and name, and holds its sessions until they end or it is killed."""
+
+    def __init__(self, name):
+        self.name, self.word = name, 'ok'
+        self.where = ('127.0.0.1', 0)
+        self.count = 0
+        self.lock = threading.Lock()
+        self.start()
+
+    def start(self):
+        self.sockets = set()
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(self.where)
+        self.where = self.listener.getsockname()
+        self.listener.listen(1024)
+        self.threads = [threading.Thread(target=self.accept, args=(self.listener,))]
+        self.threads[0].start()
+
+    @property
+    def endpoint(self):
+        return 'tcp:{}:{}'.format(*self.where)
+
+    def accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with self.lock:
+                    if self.listener is not listener:
+                        sock.close()
+                        return
+                    self.sockets.add(sock)
+                    self.count += 1
+                    self.threads.append(threading.Thread(target=self.serve, args=(sock,)))
+                    self.threads[-1].start()
+
+    def serve(self, sock):
+        with contextlib.suppress(OSError), sock, sock.makefile('rb') as lines:
+            for _ in lines:
+                sock.sendall(f'{self.word} {self.name}\n'.encode())
+        with self.lock:
+            self.sockets.discard(sock)
+
+    def kill(self):
+        with self.lock:
+            listener, self.listener = self.listener, None
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            for sock in self.sockets:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+
+
+class Case(harness.TestCase):
+    def servers(self, names):
+        servers = [Server(name) for name in names]
+        for server in servers:
+            self.addCleanup(lambda server=server: server.listener and server.kill())
+        return servers
+
+    def config(self, servers, keys='', workers=2, listen='tcp:127.0.0.1:0'):
+        targets = '\n  '.join(server if isinstance(server, str) else server.endpoint for server in servers)
+        return f'[global]\nworkers = {workers}\n[route r]\nlisten = {listen}\ntarget = {targets}\n{keys}\n'
+
+    def route(self, servers, keys='', **more):
+        return self.proxy(config=self.config(servers, keys, **more))
+
+    def ask(self, sock):
+        """The name of who answers; None: nobody does."""
+        try:
+            sock.sendall(b'who\n')
+            answer = sock.recv(100).decode().split()
+        except ConnectionError:
+            return None
+        return answer[1] if answer else None
+
+    def once(self, vsluice):
+        for sock in self.knock(vsluice.endpoint):
+            with sock:
+                return self.ask(sock)
+        return None
+
+    def spread(self, vsluice, count):
+        return collections.Counter(self.once(vsluice) for _ in range(count))
+
+    def wait_answers(self, vsluice, names, seconds=10):
+        """Until these answer and no other does."""
+        wait_until(lambda: set(self.spread(vsluice, 12)) == set(names), seconds, f'not just {names} answer')
+
+
+class Balance(Case):
+    def test_round_robin_over_all_workers(self):
+        vsluice = self.route(self.servers('abc'), workers=3)
+        self.assertEqual(self.spread(vsluice, 90), {'a': 30, 'b': 30, 'c': 30})
+        vsluice.stop()
+
+    def test_least_sessions(self):
+        vsluice = self.route(self.servers('abc'), 'balance = least-sessions')
+        held = {}
+        for i in range(12):
+            sock = self.dial(vsluice.endpoint)
+            held.setdefault(self.ask(sock), []).append(sock)
+        self.assertEqual({name: len(socks) for name, socks in held.items()}, {'a': 4, 'b': 4, 'c': 4})
+        for sock in held.pop('b')[:3]:
+            sock.close()
+
+        def goes_to_b():
+            return self.ask(self.dial(vsluice.endpoint)) == 'b'
+        wait_until(goes_to_b, 10, 'the one with the fewest gets none')
+        self.assertTrue(goes_to_b())
+        self.assertTrue(goes_to_b())
+
+    def from_source(self, vsluice, source):
+        with socket.create_connection(harness.address(vsluice.endpoint)[1], 10 * SLOWNESS, (source, 0)) as sock:
+            return self.ask(sock)
+
+    def test_a_source_stays_where_it_is(self):
+        """And where a server is gone, only those of it move; then back, as they were."""
+        servers = self.servers('abcd')
+        vsluice = self.route(servers, 'balance = source-hash\nfail-max = 1\nfail-time = 200ms')
+        sources = [f'127.0.{i % 7}.{i + 1}' for i in range(80)]
+        homes = {source: self.from_source(vsluice, source) for source in sources}
+        self.assertEqual(set(homes.values()), set('abcd'))
+        self.assertEqual({source: self.from_source(vsluice, source) for source in sources}, homes)
+        servers[2].kill()
+        away = {source: self.from_source(vsluice, source) for source in sources}
+        self.assertNotIn('c', away.values())
+        self.assertEqual({source for source in sources if away[source] != homes[source]},
+                         {source for source in sources if homes[source] == 'c'})
+        servers[2].start()
+        wait_until(lambda: {source: self.from_source(vsluice, source) for source in sources} == homes, 10,
+                   'they did not come back')
+        vsluice.stop()
+
+    def test_the_source_is_that_of_a_proxy_header(self):
+        vsluice = self.route(self.servers('abcd'), 'balance = source-hash\naccept-proxy = yes')
+
+        def told(source, port):
+            with self.dial(vsluice.endpoint) as sock:
+                sock.sendall(f'PROXY TCP4 {source} 192.0.2.1 {port} 80\r\n'.encode())
+                return self.ask(sock)
+        homes = {i: told(f'198.51.100.{i}', 1000) for i in range(40)}
+        self.assertEqual(set(homes.values()), set('abcd'))
+        self.assertEqual({i: told(f'198.51.100.{i}', 2000) for i in range(40)}, homes)
+        vsluice.stop()
+
+    def test_ports_that_follow_each_other(self):
+        """Of one target a range, of the other one port."""
+        servers = self.servers('ab')
+        first, second = (server.where[1] for server in servers)
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        vsluice = self.route([f'tcp:127.0.0.1:{first}-{first}', f'tcp:127.0.0.1:{second}'],
+                             listen=f'tcp:127.0.0.1:{port}-{port}')
+        self.assertEqual(self.spread(vsluice, 10), {'a': 5, 'b': 5})
+        vsluice.stop()
+
+
+class Failing(Case):
+    def test_nobody_notices_one_of_three(self):
+        """Neither before it is known to be gone nor after; nor that it comes back."""
+        servers = self.servers('abc')
+        vsluice = self.route(servers, 'fail-time = 300ms', workers=2)
+        servers[1].kill()
+        names = self.spread(vsluice, 200)
+        self.assertEqual(set(names), {'a', 'c'})
+        self.assertLess(abs(names['a'] - names['c']), 5)
+        vsluice.wait_lines(f'^route r: target {servers[1].endpoint} is down: target-refused: ')
+        servers[1].start()
+        self.wait_answers(vsluice, 'abc')
+        vsluice.wait_lines(f'^route r: target {servers[1].endpoint} is up again$')
+        self.assertEqual(len(vsluice.matches(' is down')), 1)
+        self.assertEqual(vsluice.ended(), [])
+        vsluice.stop()
+
+    def test_failover_goes_by_order_and_back(self):
+        servers = self.servers('abc')
+        vsluice = self.route(servers, 'balance = failover\nfail-max = 2\nfail-time = 200ms')
+        self.assertEqual(self.spread(vsluice, 20), {'a': 20})
+        servers[0].kill()
+        self.assertEqual(self.spread(vsluice, 20), {'b': 20})
+        servers[1].kill()
+        self.assertEqual(self.spread(vsluice, 20), {'c': 20})
+        servers[0].start()
+        self.wait_answers(vsluice, 'a')
+        vsluice.stop()
+
+    def test_all_are_down_and_all_are_tried(self):
+        servers = self.servers('ab')
+        vsluice = self.route(servers, 'fail-max = 1\nfail-time = 1h')
+        for server in servers:
+            server.kill()
+        self.assertEqual(self.spread(vsluice, 10), {None: 10})
+        self.assertEqual(len(vsluice.wait_lines('ended: target-refused: .* to tcp:', 10)), 10)
+        servers[1].start()
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        vsluice.stop()
+
+    def test_no_retries(self):
+        servers = self.servers('ab')
+        vsluice = self.route(servers, 'retries = 0\nfail-max = 0')
+        servers[0].kill()
+        self.assertEqual(self.spread(vsluice, 20), {'b': 10, None: 10})
+        vsluice.wait_lines(f'ended: target-refused: .* to {servers[0].endpoint},', 10)
+        vsluice.stop()
+
+    def test_one_that_does_not_answer_costs_one_timeout(self):
+        """A listener with a full backlog lets a connect wait."""
+        full = socket.socket(socket.AF_UNIX)
+        self.addCleanup(full.close)
+        path = self.name('.sock')
+        full.bind(path)
+        full.listen(0)
+        waits = socket.socket(socket.AF_UNIX)
+        self.addCleanup(waits.close)
+        waits.connect(path)
+        vsluice = self.route([f'unix:{path}', *self.servers('a')],
+                             'balance = failover\nconnect-timeout = 300ms\nfail-max = 1\nfail-time = 1h')
+        started = time.monotonic()
+        self.assertEqual(self.once(vsluice), 'a')
+        self.assertGreater(time.monotonic() - started, 0.25)
+        vsluice.wait_lines('is down: target-busy')
+        started = time.monotonic()
+        self.assertEqual(self.spread(vsluice, 10), {'a': 10})
+        self.assertLess(time.monotonic() - started, 0.25 * SLOWNESS)
+        vsluice.stop()
+
+    def test_one_session_tries_what_is_out(self):
+        """While it waits for that, others go elsewhere."""
+        servers = self.servers('ab')
+        vsluice = self.route(servers, 'balance = failover\nfail-max = 1\nfail-time = 100ms')
+        servers[0].kill()
+        before = time.monotonic()
+        tried = 0
+        while time.monotonic() < before + 1:
+            self.assertEqual(self.once(vsluice), 'b')
+            tried += 1
+        self.assertGreater(tried, 20)
+        self.assertEqual(len(vsluice.matches('is down')), 1)
+        vsluice.stop()
+
+    def test_a_reload_keeps_what_is_known(self):
+        servers = self.servers('abc')
+        path = self.name('.conf')
+
+        def write(servers, keys):
+            with open(path, 'w') as file:
+                file.write(self.config(servers, keys, listen=f'unix:{self.dir}/listen.sock'))
+        write(servers[:2], 'fail-max = 1\nfail-time = 1h')
+        vsluice = self.start(harness.Proxy([harness.VSLUICE, 'run', '-c', path])).wait_ready()
+        servers[0].kill()
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        vsluice.wait_lines(f'target {servers[0].endpoint} is down')
+        servers[0].start()
+        write(servers, 'fail-max = 1\nfail-time = 1h')
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('^reloaded$')
+        wait_until(lambda: self.once(vsluice) == 'c', 10, 'the new target is not used')
+        self.assertEqual(self.spread(vsluice, 20), {'b': 10, 'c': 10})
+        write(servers[1:], 'fail-max = 1\nfail-time = 1h')
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('^reloaded$', 2)
+        write(servers, 'fail-max = 1\nfail-time = 1h')
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('^reloaded$', 3)
+        self.wait_answers(vsluice, 'abc')
+        self.assertEqual(vsluice.ended(), [])
+        vsluice.stop()
+
+    def test_sessions_outlive_the_target_of_their_route(self):
+        servers = self.servers('ab')
+        path = self.name('.conf')
+        listen = f'unix:{self.dir}/listen.sock'
+        with open(path, 'w') as file:
+            file.write(self.config(servers, 'balance = failover', listen=listen))
+        vsluice = self.start(harness.Proxy([harness.VSLUICE, 'run', '-c', path])).wait_ready()
+        held = self.dial(vsluice.endpoint)
+        self.assertEqual(self.ask(held), 'a')
+        with open(path, 'w') as file:
+            file.write(self.config(servers[1:], listen=listen))
+        vsluice.signal(signal.SIGHUP)
+        vsluice.wait_lines('^reloaded$')
+        self.wait_answers(vsluice, 'b')
+        self.assertEqual(self.ask(held), 'a')
+        held.close()
+        vsluice.stop()
+
+
+if __name__ == '__main__':
+    harness.main()
