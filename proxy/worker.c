@@ -182,6 +182,7 @@ static void listen_on(struct worker *worker, struct mailbox_change *change)
     listener_init(listener, &options);
     listener->next = worker->listeners;
     worker->listeners = listener;
+    checks_attend(&worker->checks, change->opening);
     if (worker->state == WORKER_RUNNING)
         listener_resume(listener);
 }
@@ -198,6 +199,7 @@ static void close_listeners(struct worker *worker, const struct opening *opening
             continue;
         }
         *link = listener->next;
+        checks_leave(&worker->checks, listener->opening);
         listener->next = worker->closing;
         worker->closing = listener;
     }
@@ -208,6 +210,8 @@ static void replace_opening(struct worker *worker, const struct mailbox_change *
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         if (listener->opening != change->opening)
             continue;
+        checks_attend(&worker->checks, change->replacement);
+        checks_leave(&worker->checks, listener->opening);
         opening_unref(listener->opening);
         listener->opening = opening_ref(change->replacement);
     }
@@ -299,6 +303,8 @@ int worker_init(struct worker *worker, const struct worker_options *options)
                   worker);
     worker->sessions.worker = options->index;
     answering_init(&worker->answering, &worker->sessions);
+    if (options->index == 0)
+        worker->checks = (struct checks){.ring = worker->ring, .resolver = worker->resolver};
     worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
@@ -344,7 +350,7 @@ static bool at_rest(struct worker *worker)
     worker->state = WORKER_ENDING;
     mailbox_close(&worker->mailbox);
     bool resolver_stopped = resolver_stop(worker->resolver);
-    return mail_stopped(worker) && resolver_stopped && stopped;
+    return mail_stopped(worker) && resolver_stopped && stopped && checks_at_rest(&worker->checks);
 }
 
 int worker_run(struct worker *worker)

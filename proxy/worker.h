@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 #include "proxy/answering.h"
+#include "proxy/checks.h"
 #include "proxy/listener.h"
 #include "proxy/mailbox.h"
 #include "proxy/resolver.h"
@@ -45,6 +46,7 @@ struct worker {
     struct resolver *resolver;
     struct sessions sessions;
     struct answering answering;
+    struct checks checks;       /* of the first worker */
     struct listener *listeners; /* bound, and running once the worker is */
     struct listener *closing;   /* those that are to go */
     struct kept *kept;          /* the one who came first before the others */

@@ -15,7 +15,7 @@ class Server:
     """Answers each line with its own word and name, and holds its sessions until they end or it is killed."""
 
     def __init__(self, name):
-        self.name, self.word = name, 'ok'
+        self.name, self.word, self.heard = name, 'ok', set()
         self.where = ('127.0.0.1', 0)
         self.count = 0
         self.lock = threading.Lock()
@@ -50,8 +50,10 @@ class Server:
 
     def serve(self, sock):
         with contextlib.suppress(OSError), sock, sock.makefile('rb') as lines:
-            for _ in lines:
-                sock.sendall(f'{self.word} {self.name}\n'.encode())
+            for line in lines:
+                self.heard.add(line)
+                if self.word:
+                    sock.sendall(f'{self.word} {self.name}\n'.encode())
         with self.lock:
             self.sockets.discard(sock)
 
@@ -301,6 +303,143 @@ class Failing(Case):
         self.assertEqual(self.ask(held), 'a')
         held.close()
         vsluice.stop()
+
+
+CHECK = 'check = connect\ncheck-interval = 100ms\ncheck-timeout = 500ms\nretries = 0\nfail-max = 0\n'
+ASK = CHECK + 'check-send = check\\n\ncheck-expect = ok\\x20\n'
+
+
+class Checked(Case):
+    """No session tells of a target that is down here: it takes checks."""
+
+    def wait_down(self, vsluice, server, why, count=1):
+        vsluice.wait_lines(f'^route r: target {server.endpoint} is down: its check: {why}', count)
+
+    def wait_up(self, vsluice, server, count=1):
+        vsluice.wait_lines(f'^route r: target {server.endpoint} is up again$', count)
+
+    def test_by_connecting(self):
+        servers = self.servers('abc')
+        vsluice = self.route(servers, CHECK)
+        servers[1].kill()
+        self.wait_down(vsluice, servers[1], 'target-refused: ')
+        self.assertEqual(self.spread(vsluice, 20), {'a': 10, 'c': 10})
+        servers[1].start()
+        self.wait_up(vsluice, servers[1])
+        self.assertEqual(self.spread(vsluice, 30), {'a': 10, 'b': 10, 'c': 10})
+        self.assertEqual(vsluice.ended(), [])
+        self.assertEqual(len(vsluice.matches(' is (down|up)')), 2)
+        vsluice.stop()
+
+    def test_by_what_it_answers(self):
+        servers = self.servers('ab')
+        vsluice = self.route(servers, ASK)
+        servers[0].word = 'no'
+        self.wait_down(vsluice, servers[0], "it answers otherwise than 'check-expect'")
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        servers[0].word = 'ok'
+        self.wait_up(vsluice, servers[0])
+        self.assertEqual(self.spread(vsluice, 10), {'a': 5, 'b': 5})
+        servers[0].word = None
+        self.wait_down(vsluice, servers[0], 'it did not answer within check-timeout', 1)
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        self.assertEqual(servers[1].heard, {b'check\n', b'who\n'})
+        vsluice.stop()
+
+    def test_a_target_that_waits_for_a_proxy_header_is_sent_one(self):
+        servers = self.servers('ab')
+        vsluice = self.route(servers, ASK + 'send-proxy = v1')
+        wait_until(lambda: servers[0].heard >= {b'check\n'}, 10, 'it is not checked')
+        self.assertEqual(servers[0].heard, {b'PROXY UNKNOWN\r\n', b'check\n'})
+        vsluice.stop()
+
+    def test_of_all_kinds(self):
+        """A target may be the only one, and is used all the same."""
+        path = self.name('.mux')
+        mux = socket.socket(socket.AF_UNIX)
+        self.addCleanup(mux.close)
+        mux.bind(path)
+        mux.listen(100)
+        answers = ['OK 1\n']
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = mux.accept()
+                    with sock:
+                        sock.recv(100)
+                        sock.sendall(answers[0].encode())
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(mux.shutdown, socket.SHUT_RDWR)
+        only = CHECK.replace('retries = 0\nfail-max = 0\n', '') + 'check-fall = 1\ncheck-rise = 1\n'
+        vsluice = self.route([f'vsock-mux:{path}:9'], only)
+        answers[0] = 'NO\n'
+        vsluice.wait_lines(f'^route r: target vsock-mux:{path}:9 is down: its check: mux-garbage')
+        self.once(vsluice)
+        vsluice.wait_lines('ended: mux-garbage: ')
+        answers[0] = 'OK 1\n'
+        vsluice.wait_lines(f'^route r: target vsock-mux:{path}:9 is up again')
+        vsluice.stop()
+
+    def test_good_ones_bring_in_what_sessions_took_out(self):
+        servers = self.servers('ab')
+        keys = CHECK.replace('retries = 0\nfail-max = 0', 'fail-max = 1\nfail-time = 1h\ncheck-fall = 1000')
+        vsluice = self.route(servers, keys)
+        servers[0].kill()
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        vsluice.wait_lines('is down: target-refused')
+        servers[0].start()
+        self.wait_up(vsluice, servers[0])
+        self.assertEqual(self.spread(vsluice, 10), {'a': 5, 'b': 5})
+        vsluice.stop()
+
+    def test_a_reload_keeps_what_they_found_and_changes_how(self):
+        servers = self.servers('ab')
+        path = self.name('.conf')
+
+        def reload(keys, count):
+            with open(path, 'w') as file:
+                file.write(self.config(servers, keys, listen=f'unix:{self.dir}/listen.sock'))
+            if count:
+                vsluice.signal(signal.SIGHUP)
+                vsluice.wait_lines('^reloaded$', count)
+        reload(ASK, 0)
+        servers[0].word = 'no'
+        vsluice = self.start(harness.Proxy([harness.VSLUICE, 'run', '-c', path])).wait_ready()
+        self.wait_down(vsluice, servers[0], 'it answers otherwise')
+        reload(ASK + 'connect-timeout = 1s', 1)
+        self.assertEqual(self.spread(vsluice, 10), {'b': 10})
+        reload(ASK.replace('ok', 'no'), 2)
+        self.wait_up(vsluice, servers[0])
+        self.wait_down(vsluice, servers[1], 'it answers otherwise')
+        self.wait_answers(vsluice, 'a')
+        reload('retries = 0', 3)
+        self.wait_answers(vsluice, 'ab')
+        count = servers[0].count
+        time.sleep(0.3)
+        self.assertEqual(servers[0].count, count)
+        self.assertEqual(len(vsluice.matches(' is (down|up)')), 3)
+        vsluice.stop()
+
+    def test_they_end_when_vsluice_stops(self):
+        """While sessions may finish."""
+        servers = self.servers('ab')
+        servers[1].word = None
+        vsluice = self.route(servers, ASK.replace('500ms', '1h') + 'balance = failover')
+        held = self.dial(vsluice.endpoint)
+        self.assertEqual(self.ask(held), 'a')
+        wait_until(lambda: servers[1].heard, 10, 'it is not checked')
+        vsluice.signal(signal.SIGTERM)
+        vsluice.wait_lines('^stopping: no longer listening')
+        count = servers[0].count
+        wait_until(lambda: not servers[1].sockets, 10, 'a check is left')
+        time.sleep(0.3)
+        self.assertLessEqual(servers[0].count, count + 1)
+        self.assertEqual(self.ask(held), 'a')
+        held.close()
+        self.assertEqual(vsluice.wait(), 0)
 
 
 if __name__ == '__main__':
