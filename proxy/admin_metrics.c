@@ -3,6 +3,7 @@
 
 #include "proxy/admin_actions.h"
 #include "proxy/admin_process.h"
+#include "proxy/admin_targets.h"
 #include "proxy/admin_workers.h"
 #include "proxy/exposition.h"
 #include "proxy/uses.h"
@@ -215,6 +216,7 @@ int admin_metrics(void *owner, struct admin_request *request)
         begin(&exposition, visit.family);
         route_uses_visit(&actions->uses->routes, visit_route, &visit);
     }
+    admin_targets_metrics(&exposition, &actions->uses->routes);
     for (size_t i = 0; i < COUNT(guest_families); i++) {
         struct visit visit = {&exposition, &guest_families[i]};
         begin(&exposition, visit.family);

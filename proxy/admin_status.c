@@ -2,6 +2,7 @@
 #include "proxy/admin_status.h"
 
 #include "proxy/admin_actions.h"
+#include "proxy/admin_targets.h"
 #include "proxy/workers.h"
 
 #include <inttypes.h>
@@ -23,9 +24,11 @@ static void print_route(void *argument, const struct route_use *use)
     admin_print_string(listing->stream, use->name);
     fprintf(listing->stream,
             ", \"sessions\": %u, \"done\": %" PRIu64 ", \"failed\": %" PRIu64
-            ", \"bytes_there\": %" PRIu64 ", \"bytes_back\": %" PRIu64 "}",
+            ", \"bytes_there\": %" PRIu64 ", \"bytes_back\": %" PRIu64 ", \"targets\": ",
             atomic_load(&use->sessions), (uint64_t)atomic_load(&use->tally.ended[REASON_DONE]),
             failed, tally_bytes(&use->tally, TALLY_THERE), tally_bytes(&use->tally, TALLY_BACK));
+    admin_targets_print(listing->stream, use);
+    fputc('}', listing->stream);
 }
 
 int admin_status(void *owner, struct admin_request *request)

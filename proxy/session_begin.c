@@ -78,12 +78,10 @@ static bool dial_another(struct session *session, enum reason reason, int error)
 {
     struct proxy_header told = session->dial->options.told;
     struct balance_tries tries = session->dial->options.tries;
-    uint64_t started_ns = session->dial->started_ns;
 
     if (!session_target_next(session, &tries, &told, reason, error))
         return false;
     dial_target(session, &told, &tries);
-    session->dial->started_ns = started_ns;
     return true;
 }
 

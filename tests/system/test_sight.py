@@ -78,8 +78,9 @@ class Sight(harness.TestCase):
         wait_until(lambda: '"done": 3' in self.get('/status')[1], 10, 'they were not counted')
         status = json.loads(self.get('/status')[1])
         self.assertEqual(status['sessions'], 1)
+        targets = [{'target': self.target, 'up': True, 'sessions': 1, 'failures': 0}]
         self.assertEqual(status['routes'][1], {'name': 'good', 'sessions': 1, 'done': 3, 'failed': 0,
-                                               'bytes_there': 300, 'bytes_back': 21})
+                                               'bytes_there': 300, 'bytes_back': 21, 'targets': targets})
         done = subprocess.run([VSLUICE, 'status', '--admin', self.admin], capture_output=True, text=True, check=True)
         rows = [line.split() for line in done.stdout.splitlines()]
         self.assertEqual(rows[3:], [['bad', '0', '0', '4', '0', '0'], ['good', '1', '3', '0', '300', '21']])

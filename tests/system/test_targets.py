@@ -2,6 +2,8 @@
 
 import collections
 import contextlib
+import json
+import re
 import signal
 import socket
 import threading
@@ -302,6 +304,44 @@ class Failing(Case):
         self.wait_answers(vsluice, 'b')
         self.assertEqual(self.ask(held), 'a')
         held.close()
+        vsluice.stop()
+
+
+class Seen(Case):
+    def setUp(self):
+        super().setUp()
+        self.admin = self.name('.admin')
+
+    def get(self, path):
+        with self.dial(f'unix:{self.admin}') as sock:
+            sock.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'.encode())
+            return harness.read_all(sock).decode().partition('\r\n\r\n')[2]
+
+    def of_target(self, metric, server):
+        pattern = rf'^{metric}{{route="r",target="{re.escape(server.endpoint)}"}} (\d+)$'
+        return int(re.search(pattern, self.get('/metrics'), re.M)[1])
+
+    def test_metrics_status_and_sessions(self):
+        servers = self.servers('ab')
+        config = self.config(servers, 'balance = failover\nfail-max = 2\nfail-time = 1h')
+        vsluice = self.proxy(config=config.replace('[global]', f'[global]\nadmin-socket = {self.admin}'))
+        held = self.dial(vsluice.endpoint)
+        self.assertEqual(self.ask(held), 'a')
+        self.assertEqual(self.of_target('vsluice_target_sessions', servers[0]), 1)
+        self.assertEqual(self.of_target('vsluice_target_sessions', servers[1]), 0)
+        self.assertEqual(json.loads(self.get('/sessions'))['sessions'][0]['target'], servers[0].endpoint)
+        held.close()
+        servers[0].kill()
+        self.assertEqual(self.spread(vsluice, 5), {'b': 5})
+        wait_until(lambda: self.of_target('vsluice_target_sessions', servers[1]) == 0, 10, 'sessions are left')
+        self.assertEqual(self.of_target('vsluice_target_sessions', servers[0]), 0)
+        self.assertEqual([self.of_target('vsluice_target_up', server) for server in servers], [0, 1])
+        self.assertEqual([self.of_target('vsluice_target_failures_total', server) for server in servers], [2, 0])
+        route = json.loads(self.get('/status'))['routes'][0]
+        self.assertEqual(route['targets'], [
+            {'target': servers[0].endpoint, 'up': False, 'sessions': 0, 'failures': 2},
+            {'target': servers[1].endpoint, 'up': True, 'sessions': 0, 'failures': 0},
+        ])
         vsluice.stop()
 
 
