@@ -42,7 +42,17 @@ static void released(void *owner)
     world->released++;
 }
 
-static const struct sessions_events events = {.ended = ended, .released = released};
+static void target(void *owner, const struct session *session, enum reason reason, int error)
+{
+    struct world *world = owner;
+    world->target_changes++;
+}
+
+static const struct sessions_events events = {
+    .ended = ended,
+    .target = target,
+    .released = released,
+};
 
 void world_init(struct world *world, const struct fake_options *options, size_t sessions_max)
 {

@@ -66,7 +66,8 @@ struct world {
     unsigned to_start;
     unsigned released;
     struct ring_timer stop_timer;
-    bool stopped; /* by sessions_stop_all() */
+    bool stopped;            /* by sessions_stop_all() */
+    unsigned target_changes; /* of targets that were up or down, as far as told */
 };
 
 void world_init(struct world *world, const struct fake_options *options, size_t sessions_max);
