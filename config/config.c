@@ -206,6 +206,9 @@ struct config *config_read(const struct config_sources *sources, struct problems
     config->references = 1;
     config->drain_timeout_ns = DEFAULT_DRAIN_TIMEOUT_NS;
     config->log_rate = DEFAULT_LOG_RATE;
+    config->user_uid = (uid_t)-1;
+    config->user_gid = (gid_t)-1;
+    config->sandbox = true;
     sources_read(&draft, sources);
     draft_check(&draft);
     problems_sort(problems, config->files, config->file_count);

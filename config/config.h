@@ -219,6 +219,9 @@ struct config {
     char *admin_path;          /* of the admin socket; NULL: none */
     enum config_log_format log_format;
     unsigned log_rate; /* lines of failing sessions in a minute; 0: any number; default 1000 */
+    uid_t user_uid;            /* as whom it runs once it listens; (uid_t)-1: not said */
+    gid_t user_gid;
+    bool sandbox; /* default yes: system calls that it does not need are refused */
 
     struct guest *guests;
     size_t guest_count;

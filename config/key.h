@@ -13,6 +13,8 @@ enum key_id {
     KEY_LOG_FORMAT,
     KEY_LOG_RATE,
     KEY_GLOBAL_ACCESS_LOG,
+    KEY_USER,
+    KEY_SANDBOX,
     KEY_ADDRESS,
     KEY_MACHINE,
     KEY_VMM,

@@ -226,6 +226,11 @@ int admin_start(struct admin **ret, const struct admin_options *options,
     return 0;
 }
 
+int admin_give_file(const struct admin *admin, uid_t uid, gid_t gid)
+{
+    return admin ? bound_give_file(&admin->bound, uid, gid) : 0;
+}
+
 void admin_stop(struct admin *admin)
 {
     if (!admin)

@@ -12,6 +12,8 @@
 
 #include "proxy/admin_route.h"
 
+#include <sys/types.h>
+
 #define ADMIN_CONNECTIONS_MAX 64
 #define ADMIN_SILENT_S_MAX    10
 #define ADMIN_REQUEST_BYTES   16384
@@ -33,6 +35,9 @@ struct admin_options {
  * -EADDRINUSE, -EEXIST, -EACCES, -ENOENT (of the directory), -ENOSYS (no libmicrohttpd). */
 int admin_start(struct admin **ret, const struct admin_options *options,
                 char error[static ADMIN_ERROR_BYTES]);
+
+/* Its file is that user's from now on. 0 or a negative errno. NULL is allowed. */
+int admin_give_file(const struct admin *admin, uid_t uid, gid_t gid);
 
 /* Removes the file, waits for a handler that runs, ends every connection, and frees. Not to be
  * called by a handler. NULL is allowed. */

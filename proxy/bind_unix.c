@@ -166,6 +166,23 @@ void bound_remove_file(struct bound *bound)
         unlink(bound->path);
 }
 
+/* Another file may stand there by now, and that user may have put it there. */
+int bound_give_file(const struct bound *bound, uid_t uid, gid_t gid)
+{
+    struct stat status;
+
+    if (!bound->path[0])
+        return 0;
+    int fd = open(bound->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    bool ours = fstat(fd, &status) == 0 && status.st_dev == bound->path_device &&
+                status.st_ino == bound->path_inode;
+    int failed = ours && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+    close(fd);
+    return failed;
+}
+
 int bound_refresh_file(const struct bound *bound, const struct route *route,
                        char error[static BIND_ERROR_BYTES])
 {

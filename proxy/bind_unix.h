@@ -11,6 +11,10 @@ int bind_unix(const struct route *route, const struct endpoint *endpoint, struct
 /* Removes the file that bind_unix() made, unless another stands there now. */
 void bound_remove_file(struct bound *bound);
 
+/* Another user is its owner from now on; (uid_t)-1, (gid_t)-1: unchanged. Without a file: nothing.
+ * 0 or a negative errno. */
+int bound_give_file(const struct bound *bound, uid_t uid, gid_t gid);
+
 /* Its mode and owner, where the route names them. 0; or negative errno, and a sentence in `error`.
  */
 int bound_refresh_file(const struct bound *bound, const struct route *route,

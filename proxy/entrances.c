@@ -1,6 +1,7 @@
 /* An array of them. */
 #include "proxy/entrances.h"
 
+#include "proxy/bind_unix.h"
 #include "proxy/log.h"
 #include "proxy/making_way.h"
 #include "proxy/workers.h"
@@ -101,6 +102,19 @@ int entrances_open(struct entrances *ret, struct config *config, struct uses *us
         }
     }
     return status;
+}
+
+int entrances_give_files(const struct entrances *entrances, uid_t uid, gid_t gid)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < entrances->count && error == 0; i++) {
+        const struct entrance *entrance = &entrances->at[i];
+        const struct route *route = entrance->opening->route;
+        error = bound_give_file(&entrance->bound, route->owner_uid == (uid_t)-1 ? uid : (uid_t)-1,
+                                route->owner_gid == (gid_t)-1 ? gid : (gid_t)-1);
+    }
+    return error;
 }
 
 static void announce(const struct entrance *entrance)

@@ -41,6 +41,10 @@ int entrances_give(const struct entrances *entrances, struct workers *workers);
 /* One line for each. */
 void entrances_announce(const struct entrances *entrances);
 
+/* The files of Unix sockets are that user's from now on, where the route says nothing else. 0 or a
+ * negative errno. */
+int entrances_give_files(const struct entrances *entrances, uid_t uid, gid_t gid);
+
 /* No worker accepts any more, some time soon. */
 void entrances_take_back(const struct entrances *entrances, struct workers *workers);
 

@@ -8,6 +8,7 @@
 #include "proxy/guest_routes.h"
 #include "proxy/log.h"
 #include "proxy/notify.h"
+#include "proxy/privilege.h"
 #include "proxy/refusal.h"
 #include "proxy/reload.h"
 #include "proxy/workers.h"
@@ -37,6 +38,7 @@ struct service {
     struct admin_actions actions;
     struct reload reload;
     struct notify notify;
+    struct privilege privilege;
     bool reload_refused; /* the latest */
     int argc;            /* of the command, which says what to read anew */
     char **argv;
@@ -165,9 +167,13 @@ static void tell_unchanged(const struct config *old, const struct config *new)
     bool other_admin = !old->admin_path != !new->admin_path ||
                        (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0);
 
-    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin)
-        log_line("reload: workers, max-sessions and admin-socket of [global] hold from the next "
-                 "start on");
+    bool other_guard = old->user_uid != new->user_uid || old->user_gid != new->user_gid ||
+                       old->sandbox != new->sandbox;
+
+    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin ||
+        other_guard)
+        log_line("reload: workers, max-sessions, admin-socket, user and sandbox of [global] hold "
+                 "from the next start on");
 }
 
 /* The guests of [guest *], as the new configuration has them. */
@@ -346,6 +352,34 @@ static int begin_admin(struct service *service)
     return failed;
 }
 
+/* All that listens is there. What root made for itself is the user's. */
+static int drop_privilege(struct service *service)
+{
+    const struct privilege *privilege = &service->privilege;
+    char why[PRIVILEGE_ERROR_BYTES];
+    int error = 0;
+
+    if (privilege->stays)
+        log_line("vsluice: goes on as root: there is no user '" PRIVILEGE_USER
+                 "' to become; make it, or say 'user =' in [global]");
+    if (!privilege->drops)
+        return 0;
+    error = entrances_give_files(&service->entrances, privilege->uid, privilege->gid);
+    if (error == 0)
+        error = admin_give_file(service->admin, privilege->uid, privilege->gid);
+    if (error < 0)
+        snprintf(why, sizeof(why), "the files of Unix sockets cannot be given to that user: %s",
+                 strerror(-error));
+    else
+        error = privilege_drop(privilege, why);
+    if (error < 0)
+        log_line("vsluice: user: %s", why);
+    else
+        log_line("goes on as user %ju, group %ju", (uintmax_t)privilege->uid,
+                 (uintmax_t)privilege->gid);
+    return error;
+}
+
 /* The guests that are there already are listened for before `ready` is said. */
 static int begin(struct service *service)
 {
@@ -360,6 +394,8 @@ static int begin(struct service *service)
         log_line("vsluice: cannot start: %s", strerror(-error));
     if (error == 0)
         error = begin_admin(service);
+    if (error == 0)
+        error = drop_privilege(service);
     if (error < 0) {
         workers_command(service->workers, MAILBOX_DRAIN);
         return exit_status_of_error(error);
@@ -420,6 +456,12 @@ int command_run(int argc, char **argv)
     if (status)
         return status;
 
+    char why[PRIVILEGE_ERROR_BYTES];
+    if (privilege_choose(&service.privilege, service.config, why) < 0) {
+        log_line("vsluice: user: %s", why);
+        config_free(service.config);
+        return EX_NOPERM;
+    }
     notify_init(&service.notify);
     descriptors_raise_limit();
     service.signals = take_signals();

@@ -19,6 +19,13 @@
 
 /* As they are told, one after the other. */
 /* clang-format off */
+#define GLOBAL_KEYS                                                 \
+    "workers, max-sessions, drain-timeout, connect-timeout, "       \
+    "admin-socket, "                                                \
+    "log-format, log-rate, access-log, "                            \
+    "user and sandbox"
+#define GUEST_KEYS                                                  \
+    "address, machine, vmm, half-close and max-sessions"
 #define ROUTE_KEYS                                                  \
     "listen, target, ports, allow, deny, connect-timeout, "         \
     "wait-for-guest, wait-for, wait-max, "                          \
@@ -91,9 +98,7 @@ Test(mistakes, lines)
                                                                                           "with ' "
                                                                                           ";'\n"},
         {"[global]\nwork\x1b[2Jers = 1\n",
-         AT(2) "unknown key 'work?[2Jers'; the keys of [global] are workers, max-sessions, "
-               "drain-timeout, connect-timeout, admin-socket, log-format, log-rate and "
-               "access-log\n"},
+         AT(2) "unknown key 'work?[2Jers'; the keys of [global] are " GLOBAL_KEYS "\n"},
     };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));
@@ -217,12 +222,9 @@ Test(mistakes, keys)
          AT(2) "unknown key 'conect-timeout'; did you mean 'connect-timeout'?\n"},
         {"[global]\nWorkers = 1\n", AT(2) "unknown key 'Workers'; did you mean 'workers'?\n"},
         {"[global]\nfoo = 1\n  bar\n",
-         AT(2) "unknown key 'foo'; the keys of [global] are "
-               "workers, max-sessions, drain-timeout, "
-               "connect-timeout, admin-socket, log-format, log-rate and access-log\n"},
+         AT(2) "unknown key 'foo'; the keys of [global] are " GLOBAL_KEYS "\n"},
         {GUEST "foo = 1\n",
-         AT(3) "unknown key 'foo'; the keys of [guest NAME] are address, machine, vmm, half-close "
-               "and max-sessions\n"},
+         AT(3) "unknown key 'foo'; the keys of [guest NAME] are " GUEST_KEYS "\n"},
         {ROUTE "foo = 1\n",
          AT(4) "unknown key 'foo'; the keys of [route NAME] are " ROUTE_KEYS "\n"},
         {"[global]\nlisten = tcp:*:1\n",
