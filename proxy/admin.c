@@ -40,8 +40,17 @@ struct admin {
 /* One request on its way through libmicrohttpd. */
 struct exchange {
     bool begun; /* its headers were seen */
+    char *body; /* with room for ADMIN_BODY_BYTES and a NUL; NULL: it has none */
+    size_t body_bytes;
+    size_t body_lost; /* bytes beyond */
     char uri[];
 };
+
+/* Of a body that is too long, so much is read over: its sender would else be reset, and not see the
+ * answer. */
+#define BODY_LOST_MAX ((size_t)1 << 20)
+
+static const char too_long[] = "the body is longer than 64 KiB; send it in parts";
 
 static int load(char error[static LIBRARY_ERROR_BYTES])
 {
@@ -67,7 +76,7 @@ static void *exchange_new(void *owner, const char *uri, struct MHD_Connection *c
     struct exchange *exchange = malloc(sizeof(*exchange) + bytes);
 
     if (exchange) {
-        exchange->begun = false;
+        *exchange = (struct exchange){0};
         memcpy(exchange->uri, uri, bytes);
     }
     return exchange;
@@ -76,18 +85,34 @@ static void *exchange_new(void *owner, const char *uri, struct MHD_Connection *c
 static void exchange_free(void *owner, struct MHD_Connection *connection, void **context,
                           enum MHD_RequestTerminationCode code)
 {
-    free(*context);
+    struct exchange *exchange = *context;
+
+    if (exchange)
+        free(exchange->body);
+    free(exchange);
     *context = NULL;
+}
+
+static const char *body_length(struct MHD_Connection *connection)
+{
+    return mhd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 }
 
 static bool has_body(struct MHD_Connection *connection)
 {
-    const char *length =
-        mhd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *length = body_length(connection);
 
     return (length && strcmp(length, "0") != 0) ||
            mhd.lookup_connection_value(connection, MHD_HEADER_KIND,
                                        MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+/* More than is read over. */
+static bool is_too_long(struct MHD_Connection *connection)
+{
+    const char *length = body_length(connection);
+
+    return length && strtoull(length, NULL, 10) > ADMIN_BODY_BYTES + BODY_LOST_MAX;
 }
 
 /* Takes `text`. */
@@ -112,13 +137,27 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, int status
     return result;
 }
 
+/* What is wrong with its body before it is read; NULL: nothing. */
+static const char *find_wrong(const struct admin *admin, struct MHD_Connection *connection,
+                              const char *method, const struct exchange *exchange)
+{
+    if (!has_body(connection))
+        return NULL;
+    if (!admin_routes_take_body(&admin->routes, method, exchange->uri))
+        return "requests have no body here; leave it out";
+    return is_too_long(connection) ? too_long : NULL;
+}
+
 /* MHD_NO, where memory is short, ends the connection. */
 static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *connection,
-                              const char *method, const char *uri, bool body)
+                              const char *method, const struct exchange *exchange,
+                              const char *wrong)
 {
     struct admin_request request = {
         .method = method,
         .accept = mhd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+        .body = exchange->body ? exchange->body : "",
+        .body_bytes = exchange->body_bytes,
     };
     char *text = NULL;
     size_t bytes;
@@ -127,11 +166,10 @@ static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *
     request.answer = open_memstream(&text, &bytes);
     if (!request.answer)
         return MHD_NO;
-    if (body)
-        status = admin_refuse(&request, MHD_HTTP_CONTENT_TOO_LARGE,
-                              "requests have no body here; leave it out");
+    if (wrong)
+        status = admin_refuse(&request, MHD_HTTP_CONTENT_TOO_LARGE, "%s", wrong);
     else
-        status = admin_routes_call(&admin->routes, uri, &request);
+        status = admin_routes_call(&admin->routes, exchange->uri, &request);
     if (fclose(request.answer) != 0 || status == 0) {
         free(text);
         return MHD_NO;
@@ -139,19 +177,42 @@ static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *
     return send_answer(connection, status, &request, text, bytes);
 }
 
-/* Called with the headers, when only a refusal may be sent, and again when the request is whole. */
+/* false: it is to be cut off. */
+static bool take_body(struct exchange *exchange, const char *upload, size_t bytes)
+{
+    if (!exchange->body)
+        exchange->body = calloc(1, ADMIN_BODY_BYTES + 1);
+    if (!exchange->body)
+        return false;
+    size_t room = ADMIN_BODY_BYTES - exchange->body_bytes;
+    size_t taken = bytes < room ? bytes : room;
+    memcpy(exchange->body + exchange->body_bytes, upload, taken);
+    exchange->body_bytes += taken;
+    exchange->body_lost += bytes - taken;
+    return exchange->body_lost <= BODY_LOST_MAX;
+}
+
+/* Called with the headers, when only a refusal may be sent, with each part of the body, and again
+ * when the request is whole. */
 static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **context)
 {
     struct exchange *exchange = *context;
 
-    if (!exchange || *upload_bytes)
+    if (!exchange)
         return MHD_NO;
-    bool first = !exchange->begun;
-    bool body = first && has_body(connection);
-    exchange->begun = true;
-    return first && !body ? MHD_YES : answer(owner, connection, method, exchange->uri, body);
+    if (!exchange->begun) {
+        const char *wrong = find_wrong(owner, connection, method, exchange);
+        exchange->begun = true;
+        return wrong ? answer(owner, connection, method, exchange, wrong) : MHD_YES;
+    }
+    if (*upload_bytes > 0) {
+        bool taken = take_body(exchange, upload, *upload_bytes);
+        *upload_bytes = 0;
+        return taken ? MHD_YES : MHD_NO;
+    }
+    return answer(owner, connection, method, exchange, exchange->body_lost > 0 ? too_long : NULL);
 }
 
 static int claim(struct bound *ret, const char *path, char error[static BIND_ERROR_BYTES])

@@ -4,7 +4,8 @@
  * time, and must be quick, as all others wait meanwhile. No signal is delivered there. The library
  * is loaded when a server starts.
  *
- * A connection may ask many times. Requests have no body: one that brings a body gets 413.
+ * A connection may ask many times. What no body is for gets 413 with one, and so does a body over
+ * ADMIN_BODY_BYTES; one that goes on and on is cut off.
  * Malformed HTTP and headers over ADMIN_REQUEST_BYTES are answered by libmicrohttpd itself, in
  * words of its own. Of more than ADMIN_CONNECTIONS_MAX connections the others wait in the backlog.
  */
@@ -17,6 +18,7 @@
 #define ADMIN_CONNECTIONS_MAX 64
 #define ADMIN_SILENT_S_MAX    10
 #define ADMIN_REQUEST_BYTES   16384
+#define ADMIN_BODY_BYTES      65536
 /* That it opens: those of connections, and twice the listener, epoll, and what wakes the thread. */
 #define ADMIN_DESCRIPTORS (ADMIN_CONNECTIONS_MAX + 4)
 

@@ -3,10 +3,10 @@
 
 #include "config/name.h"
 #include "proxy/admin_metrics.h"
+#include "proxy/admin_orders.h"
 #include "proxy/admin_sessions.h"
 #include "proxy/admin_status.h"
 #include "proxy/log.h"
-#include "proxy/reload.h"
 #include "proxy/workers.h"
 
 #include <stdlib.h>
@@ -117,26 +117,16 @@ static int thaw(void *owner, struct admin_request *request)
     return status;
 }
 
-static int reload(void *owner, struct admin_request *request)
-{
-    const struct admin_actions *actions = owner;
-    char *mistakes = NULL;
-
-    switch (reload_ask(actions->reload, &mistakes)) {
-    case RELOAD_DONE: fputs("{\"reloaded\": true}\n", request->answer); return 200;
-    case RELOAD_REFUSED:
-        admin_refuse(request, 409, "%s", mistakes ? mistakes : "out of memory");
-        free(mistakes);
-        return 409;
-    default: return admin_refuse(request, 503, "vsluice is stopping; start it again");
-    }
-}
-
 const struct admin_route admin_actions_routes[ADMIN_ACTIONS_COUNT] = {
     {"GET", "/guests", list, {0}},
     {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
     {"POST", "/guests/{name}/thaw", thaw, {0}},
-    {"POST", "/reload", reload, {0}},
+    {"POST", "/reload", admin_reload, {0}},
+    {"GET", "/routes", admin_routes_list, {0}},
+    {"POST", "/routes", admin_routes_add, {0}},
+    {"DELETE", "/routes/{name}", admin_routes_remove, {0}},
+    {"POST", "/routes/{name}/drain", admin_routes_drain, {"timeout"}},
+    {"DELETE", "/routes/{name}/drain", admin_routes_undo_drain, {0}},
     {"GET", "/sessions", admin_sessions_list, {"route", "guest", "limit"}},
     {"POST", "/sessions/end", admin_sessions_end, {"route", "guest"}},
     {"POST", "/sessions/{number}/end", admin_sessions_end_one, {0}},

@@ -144,8 +144,8 @@ static CURLcode perform(CURL *handle, const struct admin_call *call, const char 
     code = code ? code : curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call->method);
     if (code)
         return code;
-    if (strcmp(call->method, "POST") == 0)
-        curl.easy_setopt(handle, CURLOPT_POSTFIELDS, "");
+    if (call->body || strcmp(call->method, "POST") == 0)
+        curl.easy_setopt(handle, CURLOPT_POSTFIELDS, call->body ? call->body : "");
     curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS,
                      (long)(call->ms_max ? call->ms_max : ADMIN_CALL_MS_MAX));
     curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);

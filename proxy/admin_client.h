@@ -11,6 +11,7 @@ struct admin_call {
     const char *socket_path;
     const char *method;
     const char *path; /* its segments and its query encoded: admin_uri_encode() */
+    const char *body; /* NULL: none */
     unsigned ms_max;  /* from connecting to the end of the answer; 0: the above */
 };
 

@@ -44,6 +44,16 @@ void admin_print_string(FILE *stream, const char *text)
     json_decref(string);
 }
 
+int admin_refuse_text(struct admin_request *request, int status, const char *text)
+{
+    rewind(request->answer);
+    fputs("{\"error\": ", request->answer);
+    admin_print_string(request->answer, text);
+    fputs("}\n", request->answer);
+    request->content_type = "application/json";
+    return status;
+}
+
 int admin_refuse(struct admin_request *request, int status, const char *format, ...)
 {
     char sentence[SENTENCE_BYTES];
@@ -52,12 +62,7 @@ int admin_refuse(struct admin_request *request, int status, const char *format, 
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    rewind(request->answer);
-    fputs("{\"error\": ", request->answer);
-    admin_print_string(request->answer, sentence);
-    fputs("}\n", request->answer);
-    request->content_type = "application/json";
-    return status;
+    return admin_refuse_text(request, status, sentence);
 }
 
 const char *admin_request_parameter(const struct admin_request *request, const char *key)
@@ -230,4 +235,12 @@ int admin_routes_call(const struct admin_routes *routes, const char *uri,
     free(path);
     free(parts);
     return status;
+}
+
+bool admin_routes_take_body(const struct admin_routes *routes, const char *method, const char *uri)
+{
+    const char *path = routes->body_path;
+
+    return path && strcmp(method, "POST") == 0 && strlen(path) == strcspn(uri, "?") &&
+           strncmp(uri, path, strlen(path)) == 0;
 }

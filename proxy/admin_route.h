@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -25,6 +26,8 @@ struct admin_request {
     const char *accept;                   /* its header; NULL: there is none */
     const char *values[ADMIN_VALUES_MAX]; /* what stood for the pattern's {}, decoded, in order */
     struct admin_parameter parameters[ADMIN_PARAMETERS_MAX + 1]; /* of the query, decoded */
+    const char *body;                                            /* with a NUL behind it */
+    size_t body_bytes;
 
     FILE *answer;                  /* the handler writes its answer here */
     const char *content_type;      /* "application/json"; a handler may set another literal */
@@ -46,6 +49,8 @@ struct admin_routes {
     const struct admin_route *at;
     size_t count;
     void *owner; /* handed to every handler */
+    /* Of the POST whose request may have a body; NULL: none has. */
+    const char *body_path;
 };
 
 /* Calls the handler that `uri` (path and query, as sent) asks for, or answers with an error itself.
@@ -54,12 +59,18 @@ struct admin_routes {
 int admin_routes_call(const struct admin_routes *routes, const char *uri,
                       struct admin_request *request);
 
+/* May a request of this method for `uri` have a body? */
+bool admin_routes_take_body(const struct admin_routes *routes, const char *method, const char *uri);
+
 /* The value of a parameter; NULL: not given. */
 const char *admin_request_parameter(const struct admin_request *request, const char *key);
 
 /* For handlers: an error as the answer, in place of what was written before. Returns `status`. */
 __attribute__((format(printf, 3, 4))) int admin_refuse(struct admin_request *request, int status,
                                                        const char *format, ...);
+
+/* The same with a text of any length. */
+int admin_refuse_text(struct admin_request *request, int status, const char *text);
 
 /* A text as a JSON string, with its quotation marks. Where it is no UTF-8, '?' stands for the bytes
  * that are not ASCII. */

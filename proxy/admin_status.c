@@ -28,7 +28,7 @@ static void print_route(void *argument, const struct route_use *use)
             atomic_load(&use->sessions), (uint64_t)atomic_load(&use->tally.ended[REASON_DONE]),
             failed, tally_bytes(&use->tally, TALLY_THERE), tally_bytes(&use->tally, TALLY_BACK));
     admin_targets_print(listing->stream, use);
-    fputc('}', listing->stream);
+    fprintf(listing->stream, ", \"drained\": %s}", atomic_load(&use->drained) ? "true" : "false");
 }
 
 int admin_status(void *owner, struct admin_request *request)

@@ -80,11 +80,15 @@ int command_config_read(int argc, char **argv, struct config **ret)
     return 0;
 }
 
-int command_config_reread(int argc, char **argv, struct problems *problems, struct config **ret)
+int command_config_reread(int argc, char **argv, const struct config_sources *more,
+                          struct problems *problems, struct config **ret)
 {
     struct config_sources sources;
 
     int status = sources_find(argc, argv, &sources);
+    sources.texts = more->texts;
+    sources.text_count = more->text_count;
+    sources.again = more->again;
     struct config *config = status == 0 ? config_read(&sources, problems) : NULL;
     if (!config)
         problems_add(problems, NULL, 0, "out of memory");

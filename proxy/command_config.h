@@ -11,6 +11,7 @@ int command_config_read(int argc, char **argv, struct config **ret);
 /* Reads the sources; 0, or prints every mistake and returns `status`. */
 int command_config_load(const struct config_sources *sources, int status, struct config **ret);
 
-/* Reads once more what command_config_read() has read. 0: *ret is the caller's; else every mistake
- * is in `problems`. */
-int command_config_reread(int argc, char **argv, struct problems *problems, struct config **ret);
+/* Reads once more what command_config_read() has read, with the texts of `more`, and as its `again`
+ * has read it. 0: *ret is the caller's; else every mistake is in `problems`. */
+int command_config_reread(int argc, char **argv, const struct config_sources *more,
+                          struct problems *problems, struct config **ret);

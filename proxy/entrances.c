@@ -78,6 +78,8 @@ static int open_listen(struct entrances *entrances, struct config *config,
     int count = bind_route_listen(route, &listen->resolved, bound, error);
     if (count < 0 && !quiet)
         log_line("vsluice: route %s: %s", route->name, error);
+    if (count < 0 && !*entrances->error)
+        snprintf(entrances->error, sizeof(entrances->error), "route %s: %s", route->name, error);
     if (count < 0)
         return exit_status_of_error(count);
     for (int b = 0; b < count; b++) {
@@ -204,6 +206,8 @@ static int keep_all(struct update *update, struct entrances *old, struct config 
 
     for (size_t i = 0; i < config->route_count; i++) {
         const struct route *route = &config->routes[i];
+        if (route_use_is_drained(&uses->routes, route->name))
+            continue;
         for (size_t j = 0; j < route->listen_count; j++) {
             const struct route_listen *listen = &route->listens[j];
             if (!keep_bound(update, old, config, route, listen, uses, &status))
@@ -348,6 +352,7 @@ int entrances_update(struct entrances *entrances, struct config *config, struct 
     int error = status ? 0 : give_fresh(&update, workers, quiet);
     if (status || error < 0) {
         update_drop(&update);
+        memcpy(entrances->error, update.next.error, sizeof(entrances->error));
         entrances_put_back(entrances, workers);
     } else {
         announce_fresh(&update);

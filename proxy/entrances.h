@@ -19,9 +19,13 @@ struct entrance {
     bool made_way; /* while it is updated: is closed already, for one that is to have its address */
 };
 
+#define ENTRANCES_ERROR_BYTES (BIND_ERROR_BYTES + ENDPOINT_TEXT_BYTES)
+
 struct entrances {
     struct entrance *at;
     size_t count;
+    char error[ENTRANCES_ERROR_BYTES]; /* the first of the latest update that failed, with its route
+                                        */
 };
 
 /* Binds every listen endpoint of every route. 0; or the exit status (sysexits.h) of the first that

@@ -215,6 +215,15 @@ int guest_routes_new(struct guest_routes **ret, struct config *config, struct us
     return 0;
 }
 
+void guest_routes_visit(const struct guest_routes *routes,
+                        void (*visit)(void *argument, const struct config *config,
+                                      const struct entrances *entrances),
+                        void *argument)
+{
+    for (const struct present *present = routes->first; present; present = present->next)
+        visit(argument, present->config, &present->entrances);
+}
+
 void guest_routes_free(struct guest_routes *routes)
 {
     struct present *next;

@@ -24,6 +24,13 @@ void guest_routes_yield(struct guest_routes *routes, const struct config *config
  * the same endpoint stays. */
 void guest_routes_update(struct guest_routes *routes, struct config *config);
 
+/* Each guest that is there: its config and its sockets. */
+struct entrances;
+void guest_routes_visit(const struct guest_routes *routes,
+                        void (*visit)(void *argument, const struct config *config,
+                                      const struct entrances *entrances),
+                        void *argument);
+
 /* Closes every socket. NULL: nothing. */
 void guest_routes_free(struct guest_routes *routes);
 

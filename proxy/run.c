@@ -1,17 +1,13 @@
 /* vsluice run: binds every route, says so, and relays until told to stop. */
 #include "proxy/admin.h"
-#include "proxy/admin_actions.h"
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 #include "proxy/descriptors.h"
-#include "proxy/entrances.h"
-#include "proxy/guest_routes.h"
 #include "proxy/log.h"
-#include "proxy/notify.h"
 #include "proxy/privilege.h"
 #include "proxy/refusal.h"
-#include "proxy/reload.h"
-#include "proxy/workers.h"
+#include "proxy/service.h"
+#include "proxy/service_orders.h"
 #include "ring/clock.h"
 
 #include <errno.h>
@@ -26,25 +22,6 @@
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-/* What runs. */
-struct service {
-    struct config *config;
-    struct uses uses;
-    struct entrances entrances;
-    struct workers *workers;
-    struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
-    struct admin *admin;               /* NULL: none is configured */
-    struct admin_actions actions;
-    struct reload reload;
-    struct notify notify;
-    struct privilege privilege;
-    bool reload_refused; /* the latest */
-    int argc;            /* of the command, which says what to read anew */
-    char **argv;
-    int signals;
-    bool broken; /* a ring failed: its sessions are left as they were */
-};
 
 static unsigned worker_count(const struct config *config)
 {
@@ -110,7 +87,7 @@ struct stopping {
 
 static void stop_listening(struct service *service)
 {
-    reload_close(&service->reload);
+    orders_close(&service->orders);
     admin_stop(service->admin);
     service->admin = NULL;
     guest_routes_free(service->guest_routes);
@@ -161,106 +138,15 @@ static int drain_wait_ms(const struct stopping *stopping)
     return ms < 3600000 ? (int)ms : 3600000;
 }
 
-/* What only a new start can change. */
-static void tell_unchanged(const struct config *old, const struct config *new)
-{
-    bool other_admin = !old->admin_path != !new->admin_path ||
-                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0);
-
-    bool other_guard = old->user_uid != new->user_uid || old->user_gid != new->user_gid ||
-                       old->sandbox != new->sandbox;
-
-    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin ||
-        other_guard)
-        log_line("reload: workers, max-sessions, admin-socket, user and sandbox of [global] hold "
-                 "from the next start on");
-}
-
-/* The guests of [guest *], as the new configuration has them. */
-static void reload_guests(struct service *service, const struct guest *old_each)
-{
-    struct config *config = service->config;
-    const struct guest *each = config->template_count > 0 ? config->guest_each : NULL;
-    bool goes_on =
-        service->guest_routes && each && endpoint_equal(&old_each->address, &each->address);
-
-    if (goes_on) {
-        guest_routes_update(service->guest_routes, config);
-        return;
-    }
-    guest_routes_free(service->guest_routes);
-    service->guest_routes = NULL;
-    int error =
-        each ? guest_routes_new(&service->guest_routes, config, &service->uses, service->workers)
-             : 0;
-    if (error < 0)
-        log_line("vsluice: no guests of [guest *]: %s", strerror(-error));
-}
-
-static const char nothing_changed[] =
-    "an address cannot be had, as the log says; nothing has changed";
-static const char less_listens[] =
-    "an address cannot be had, nor can again what made way for it, as the log says; nothing else "
-    "has changed";
-
-/* All of it or nothing. Takes the config. NULL, or what is wrong. */
-static const char *reload_apply(struct service *service, struct config *config)
-{
-    struct config *old = service->config;
-    size_t count = service->entrances.count;
-
-    if (service->guest_routes)
-        guest_routes_yield(service->guest_routes, config);
-    int status =
-        entrances_update(&service->entrances, config, &service->uses, service->workers, false);
-    if (status) {
-        if (service->guest_routes)
-            guest_routes_update(service->guest_routes, old);
-        config_free(config);
-        return service->entrances.count < count ? less_listens : nothing_changed;
-    }
-    tell_unchanged(old, config);
-    workers_await_closed(service->workers);
-    service->config = config;
-    reload_guests(service, old->guest_each);
-    config_free(old);
-    workers_await_closed(service->workers);
-    log_line("reloaded");
-    return NULL;
-}
-
-static void reload(struct service *service)
-{
-    struct problems problems;
-    char *mistakes = NULL;
-    struct config *config;
-
-    problems_init(&problems);
-    notify_reloading(&service->notify, clock_ns());
-    int status = command_config_reread(service->argc, service->argv, &problems, &config);
-    const char *refusal = status == 0 ? reload_apply(service, config) : NULL;
-    if (refusal)
-        problems_add(&problems, NULL, 0, "%s", refusal);
-    for (const struct problem *problem = problems.first; problem; problem = problem->next)
-        log_line("reload: %s", problem->text);
-    if (problems.count > 0) {
-        log_line("reload: %zu mistake%s; all%s goes on as before", problems.count,
-                 problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
-        mistakes = problems_text(&problems);
-    }
-    service->reload_refused = problems.count > 0;
-    notify_ready(&service->notify);
-    reload_tell(&service->reload, mistakes);
-    free(mistakes);
-    problems_deinit(&problems);
-}
-
 static void take_signal(struct service *service, struct stopping *stopping, uint32_t number)
 {
+    char *mistakes = NULL;
+
     if (number != SIGHUP)
         stop(stopping, service);
     else if (stopping->order == MAILBOX_ACCEPT)
-        reload(service);
+        service_reload(service, &mistakes);
+    free(mistakes); /* the log has them */
 }
 
 /* The watchdog, and the line of `systemctl status`. */
@@ -298,12 +184,13 @@ static void attend(struct service *service, struct stopping *stopping)
         {.fd = service->signals, .events = POLLIN},
         {.fd = workers_event(service->workers), .events = POLLIN},
         {.fd = guests ? guest_routes_descriptor(guests) : -1, .events = POLLIN},
-        {.fd = service->reload.event, .events = POLLIN},
+        {.fd = service->orders.event, .events = POLLIN},
     };
     struct signalfd_siginfo info;
     eventfd_t tells;
 
     int wait_ms = guests ? guest_routes_wait_ms(guests) : drain_wait_ms(stopping);
+    wait_ms = sooner_ms(wait_ms, drains_wait_ms(&service->drains, clock_ns()));
     poll(events, 4, sooner_ms(wait_ms, notify_wait_ms(&service->notify, clock_ns())));
     if (events[1].revents)
         eventfd_read(events[1].fd, &tells);
@@ -312,9 +199,9 @@ static void attend(struct service *service, struct stopping *stopping)
         guest_routes_note(guests);
     if (guests)
         guest_routes_look(guests);
-    if (events[3].revents && reload_is_wanted(&service->reload) &&
-        stopping->order == MAILBOX_ACCEPT)
-        reload(service);
+    if (events[3].revents)
+        service_orders_see_to(service);
+    service_drains_look(service);
     while (read(service->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         take_signal(service, stopping, info.ssi_signo);
     if (drain_wait_ms(stopping) == 0)
@@ -341,10 +228,11 @@ static int begin_admin(struct service *service)
 
     if (!service->config->admin_path)
         return 0;
-    service->actions = (struct admin_actions){&service->uses, service->workers, &service->reload};
+    service->actions = (struct admin_actions){&service->uses, service->workers, &service->orders};
     struct admin_options options = {
         .path = service->config->admin_path,
-        .routes = {admin_actions_routes, ADMIN_ACTIONS_COUNT, &service->actions},
+        .routes = {admin_actions_routes, ADMIN_ACTIONS_COUNT, &service->actions,
+                   ADMIN_ACTIONS_BODY_PATH},
     };
     int failed = admin_start(&service->admin, &options, error);
     if (failed < 0)
@@ -470,7 +358,7 @@ int command_run(int argc, char **argv)
         config_free(service.config);
         return EX_OSERR;
     }
-    if (reload_init(&service.reload) < 0) {
+    if (orders_init(&service.orders) < 0) {
         log_line("vsluice: eventfd: %s", strerror(errno));
         close(service.signals);
         config_free(service.config);
@@ -488,7 +376,9 @@ int command_run(int argc, char **argv)
         guest_uses_deinit(&service.uses.guests);
         route_uses_deinit(&service.uses.routes);
     }
-    reload_deinit(&service.reload);
+    orders_deinit(&service.orders);
+    added_routes_deinit(&service.added);
+    drains_deinit(&service.drains);
     close(service.signals);
     config_free(service.config);
     return status;

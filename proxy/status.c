@@ -13,13 +13,14 @@ struct row {
     json_int_t failed;
     json_int_t there;
     json_int_t back;
+    int drained;
 };
 
 static bool row_read(json_t *route, struct row *ret)
 {
-    return json_unpack(route, "{s:s, s:I, s:I, s:I, s:I, s:I}", "name", &ret->name, "sessions",
+    return json_unpack(route, "{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "name", &ret->name, "sessions",
                        &ret->sessions, "done", &ret->done, "failed", &ret->failed, "bytes_there",
-                       &ret->there, "bytes_back", &ret->back) == 0;
+                       &ret->there, "bytes_back", &ret->back, "drained", &ret->drained) == 0;
 }
 
 static bool rows_print(json_t *routes)
@@ -42,8 +43,9 @@ static bool rows_print(json_t *routes)
     {
         row_read(route, &row);
         printf("%-*s  %8" JSON_INTEGER_FORMAT "  %10" JSON_INTEGER_FORMAT "  %8" JSON_INTEGER_FORMAT
-               "  %16" JSON_INTEGER_FORMAT "  %16" JSON_INTEGER_FORMAT "\n",
-               width, row.name, row.sessions, row.done, row.failed, row.there, row.back);
+               "  %16" JSON_INTEGER_FORMAT "  %16" JSON_INTEGER_FORMAT "%s\n",
+               width, row.name, row.sessions, row.done, row.failed, row.there, row.back,
+               row.drained ? "  drained" : "");
     }
     return true;
 }

@@ -78,7 +78,8 @@ Test(admin, refusals)
     admin_world_start(&world);
     expect(&world, "GET", "/gests", 404,
            "{\"error\": \"there is no '/gests' here; there are GET /guests, POST "
-           "/guests/{name}/freeze, POST /guests/{name}/thaw, POST /wait, GET /metrics\"}\n");
+           "/guests/{name}/freeze, POST /guests/{name}/thaw, POST /wait, GET /metrics, POST "
+           "/text\"}\n");
     expect(&world, "DELETE", "/guests", 405,
            "{\"error\": \"'/guests' is not for DELETE; use GET\"}\n");
     expect(&world, "POST", "/guests/web1/freeze?session=end", 400,

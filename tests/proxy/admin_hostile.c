@@ -144,6 +144,51 @@ Test(admin_hostile, big_requests)
     admin_world_end(&world);
 }
 
+/* The longest body is taken, whichever way it comes; one byte more is not. */
+Test(admin_hostile, bodies)
+{
+    static char body[ADMIN_BODY_BYTES + 2];
+    static char chunked[ADMIN_BODY_BYTES + 250];
+    struct admin_world world;
+
+    admin_world_init(&world);
+    admin_world_start(&world);
+    memset(body, 'x', sizeof(body) - 1);
+    for (size_t bytes = ADMIN_BODY_BYTES - 1; bytes <= ADMIN_BODY_BYTES + 1; bytes++) {
+        char head[100];
+        char expected[100];
+        bool fits = bytes <= ADMIN_BODY_BYTES;
+        snprintf(head, sizeof(head), "HTTP/1.1 %s", fits ? "200 " : "413 ");
+        snprintf(expected, sizeof(expected),
+                 fits ? "{\"bytes\": %zu, \"end\": \"xxxxx\"}" : "64 KiB", bytes);
+        snprintf(chunked, sizeof(chunked),
+                 "POST /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+                 "%zu\r\n\r\n%.*s",
+                 bytes, (int)bytes, body);
+        expect_start(&world, chunked, head, expected);
+        snprintf(chunked, sizeof(chunked),
+                 "POST /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: "
+                 "chunked\r\n\r\n"
+                 "5\r\nxxxxx\r\n%zx\r\n%.*s\r\n0\r\n\r\n",
+                 bytes - 5, (int)bytes - 5, body);
+        expect_start(&world, chunked, head, expected);
+    }
+    expect_start(
+        &world,
+        "POST /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9999999999\r\n\r\n",
+        "HTTP/1.1 413 ", "64 KiB");
+    expect_start(&world,
+                 "GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+                 "HTTP/1.1 413 ", "no body");
+    expect_start(
+        &world,
+        "POST /text/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+        "HTTP/1.1 413 ", "no body");
+    expect_start(&world, "POST /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                 "HTTP/1.1 200 ", "\"bytes\": 0");
+    admin_world_end(&world);
+}
+
 /* Bytes by chance, some of them between words of HTTP. */
 static size_t garbage(unsigned *seed, char *ret, size_t room)
 {
@@ -152,6 +197,7 @@ static size_t garbage(unsigned *seed, char *ret, size_t room)
         "POST ",
         "/guests",
         "/guests/web1/freeze",
+        "/text",
         "?sessions=",
         "%",
         "%2e",

@@ -43,7 +43,7 @@ static const struct admin_route table[] = {
 
 static char *ask(const char *method, const char *uri, int status, struct admin_request *request)
 {
-    struct admin_routes routes = {table, sizeof(table) / sizeof(table[0]), "called"};
+    struct admin_routes routes = {table, sizeof(table) / sizeof(table[0]), "called", "/t/x"};
     char *text = NULL;
     size_t bytes;
 

@@ -110,12 +110,25 @@ static int metrics(void *owner, struct admin_request *request)
     return 200;
 }
 
+/* How long the body was, and its end. */
+static int text(void *owner, struct admin_request *request)
+{
+    size_t bytes = request->body_bytes;
+
+    cr_assert_eq(request->body[bytes], '\0');
+    fprintf(request->answer, "{\"bytes\": %zu, \"end\": ", bytes);
+    admin_print_string(request->answer, request->body + (bytes > 5 ? bytes - 5 : 0));
+    fputs("}\n", request->answer);
+    return 200;
+}
+
 static const struct admin_route routes[] = {
     {"GET", "/guests", list, {NULL}},
     {"POST", "/guests/{name}/freeze", freeze, {"sessions"}},
     {"POST", "/guests/{name}/thaw", thaw, {NULL}},
     {"POST", "/wait", wait_long, {NULL}},
     {"GET", "/metrics", metrics, {NULL}},
+    {"POST", "/text", text, {NULL}},
 };
 
 static int lowest_free_descriptor(void)
@@ -148,7 +161,7 @@ int admin_world_try(struct admin_world *world, unsigned silent_s_max, struct adm
 {
     struct admin_options options = {
         .path = world->path,
-        .routes = {routes, sizeof(routes) / sizeof(routes[0]), world},
+        .routes = {routes, sizeof(routes) / sizeof(routes[0]), world, "/text"},
         .silent_s_max = silent_s_max,
     };
     return admin_start(ret, &options, error);

@@ -80,7 +80,7 @@ class Sight(harness.TestCase):
         self.assertEqual(status['sessions'], 1)
         targets = [{'target': self.target, 'up': True, 'sessions': 1, 'failures': 0}]
         self.assertEqual(status['routes'][1], {'name': 'good', 'sessions': 1, 'done': 3, 'failed': 0,
-                                               'bytes_there': 300, 'bytes_back': 21, 'targets': targets})
+                                               'bytes_there': 300, 'bytes_back': 21, 'targets': targets, 'drained': False})
         done = subprocess.run([VSLUICE, 'status', '--admin', self.admin], capture_output=True, text=True, check=True)
         rows = [line.split() for line in done.stdout.splitlines()]
         self.assertEqual(rows[3:], [['bad', '0', '0', '4', '0', '0'], ['good', '1', '3', '0', '300', '21']])

@@ -1,0 +1,141 @@
+/* The configuration, read anew and applied. */
+#include "proxy/service.h"
+
+#include "proxy/command_config.h"
+#include "proxy/log.h"
+#include "ring/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What only a new start can change. */
+static void tell_unchanged(const struct config *old, const struct config *new)
+{
+    bool other_admin = !old->admin_path != !new->admin_path ||
+                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0);
+
+    bool other_guard = old->user_uid != new->user_uid || old->user_gid != new->user_gid ||
+                       old->sandbox != new->sandbox;
+
+    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin ||
+        other_guard)
+        log_line("reload: workers, max-sessions, admin-socket, user and sandbox of [global] hold "
+                 "from the next start on");
+}
+
+/* The guests of [guest *], as the new configuration has them. */
+static void reload_guests(struct service *service, const struct guest *old_each)
+{
+    struct config *config = service->config;
+    const struct guest *each = config->template_count > 0 ? config->guest_each : NULL;
+    bool goes_on =
+        service->guest_routes && each && endpoint_equal(&old_each->address, &each->address);
+
+    if (goes_on) {
+        guest_routes_update(service->guest_routes, config);
+        return;
+    }
+    guest_routes_free(service->guest_routes);
+    service->guest_routes = NULL;
+    int error =
+        each ? guest_routes_new(&service->guest_routes, config, &service->uses, service->workers)
+             : 0;
+    if (error < 0)
+        log_line("vsluice: no guests of [guest *]: %s", strerror(-error));
+}
+
+static const char nothing_changed[] =
+    "an address cannot be had, as the log says; nothing has changed";
+static const char less_listens[] =
+    "an address cannot be had, nor can again what made way for it, as the log says; nothing else "
+    "has changed";
+
+/* All of it or nothing. Takes the config. NULL, or what is wrong. */
+const char *service_apply(struct service *service, struct config *config)
+{
+    struct config *old = service->config;
+    size_t count = service->entrances.count;
+
+    if (service->guest_routes)
+        guest_routes_yield(service->guest_routes, config);
+    int status =
+        entrances_update(&service->entrances, config, &service->uses, service->workers, false);
+    if (status) {
+        if (service->guest_routes)
+            guest_routes_update(service->guest_routes, old);
+        config_free(config);
+        return service->entrances.count < count ? less_listens : nothing_changed;
+    }
+    tell_unchanged(old, config);
+    workers_await_closed(service->workers);
+    service->config = config;
+    reload_guests(service, old->guest_each);
+    config_free(old);
+    workers_await_closed(service->workers);
+    return NULL;
+}
+
+int service_read(const struct service *service, bool again, const struct config_text *more,
+                 struct problems *problems, struct config **ret)
+{
+    struct config_text *texts = added_routes_texts(&service->added);
+    struct config_sources sources = {
+        .texts = texts,
+        .text_count = service->added.count,
+        .again = again ? service->config : NULL,
+    };
+
+    if (!texts) {
+        problems_add(problems, NULL, 0, "out of memory");
+        return -ENOMEM;
+    }
+    if (more)
+        texts[sources.text_count++] = *more;
+    int status = command_config_reread(service->argc, service->argv, &sources, problems, ret);
+    free(texts);
+    return status;
+}
+
+/* The remedy, where what is wrong was added at run time. */
+static void tell_added(struct problems *problems)
+{
+    static const char place[] = ADDED_ROUTES_PLACE ":";
+    const struct problem *problem = problems->first;
+
+    while (problem && (!problem->file || strncmp(problem->file, place, strlen(place)) != 0))
+        problem = problem->next;
+    if (problem)
+        problems_add(problems, NULL, 0,
+                     "%sNAME is a route that was added at run time; 'vsluice route remove NAME' "
+                     "takes it back",
+                     place);
+}
+
+bool service_reload(struct service *service, char **ret_mistakes)
+{
+    struct problems problems;
+    struct config *config;
+
+    problems_init(&problems);
+    notify_reloading(&service->notify, clock_ns());
+    int status = service_read(service, false, NULL, &problems, &config);
+    tell_added(&problems);
+    const char *refusal = status == 0 ? service_apply(service, config) : NULL;
+    if (refusal)
+        problems_add(&problems, NULL, 0, "%s", refusal);
+    for (const struct problem *problem = problems.first; problem; problem = problem->next)
+        log_line("reload: %s", problem->text);
+    bool refused = problems.count > 0;
+    if (refused) {
+        log_line("reload: %zu mistake%s; all%s goes on as before", problems.count,
+                 problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
+        *ret_mistakes = problems_text(&problems);
+    } else {
+        log_line("reloaded");
+    }
+    service->reload_refused = refused;
+    notify_ready(&service->notify);
+    problems_deinit(&problems);
+    return !refused;
+}
