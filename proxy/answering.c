@@ -41,13 +41,6 @@ static bool meet_some(struct answering *answering, struct inquiry_part *part)
     return false;
 }
 
-static bool is_whole(struct answering *answering, struct inquiry_part *part)
-{
-    if (part->inquiry->options.kind == INQUIRY_SETTLE)
-        return answering->settled;
-    return meet_some(answering, part);
-}
-
 static void go_on(struct ring_timer *timer);
 
 /* In the next turn of the ring. */
@@ -64,16 +57,11 @@ static void go_on(struct ring_timer *timer)
     struct answering *answering = (void *)((char *)timer - offsetof(struct answering, timer));
     struct inquiry_part *part = answering->first;
 
-    if (!part)
-        return;
-    if (is_whole(answering, part)) {
+    if (meet_some(answering, part)) {
         answering->first = part->next;
         inquiry_answer(part);
-        part = answering->first;
-    } else if (part->inquiry->options.kind == INQUIRY_SETTLE) {
-        return; /* answering_settle() goes on */
     }
-    if (part)
+    if (answering->first)
         go_on_soon(answering);
 }
 
@@ -84,15 +72,7 @@ void answering_take(struct answering *answering, struct inquiry_part *part)
     while (*link)
         link = &(*link)->next;
     *link = part;
-    answering->settled = false;
     go_on_soon(answering);
-}
-
-void answering_settle(struct answering *answering, bool settled)
-{
-    if (settled && !answering->settled && answering->first)
-        go_on_soon(answering);
-    answering->settled = settled;
 }
 
 void answering_end(struct answering *answering)

@@ -10,16 +10,12 @@ struct answering {
     struct sessions *sessions;
     struct inquiry_part *first;
     struct ring_timer timer; /* the next piece */
-    bool settled;            /* nothing is left of what was to be closed */
 };
 
 void answering_init(struct answering *answering, struct sessions *sessions);
 
 /* Takes the reference of the part to its inquiry. */
 void answering_take(struct answering *answering, struct inquiry_part *part);
-
-/* Each turn: are all listeners closed that were to be? */
-void answering_settle(struct answering *answering, bool settled);
 
 /* The worker ends, and has no sessions: all are answered with what there is. */
 void answering_end(struct answering *answering);

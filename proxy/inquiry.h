@@ -14,9 +14,8 @@
 #include <stddef.h>
 
 enum inquiry_kind {
-    INQUIRY_LIST,   /* the sessions that the filter admits */
-    INQUIRY_END,    /* the same, and they end */
-    INQUIRY_SETTLE, /* what was to be listened on before is, and what was to be closed is closed */
+    INQUIRY_LIST, /* the sessions that the filter admits */
+    INQUIRY_END,  /* the same, and they end */
 };
 
 struct inquiry_options {

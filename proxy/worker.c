@@ -336,7 +336,6 @@ static bool at_rest(struct worker *worker)
         worker->asked_closed = false;
         workers_closed(worker);
     }
-    answering_settle(&worker->answering, stopped);
     if (worker->state <= WORKER_RUNNING)
         return false;
     if (stopped && !worker->deaf) {
