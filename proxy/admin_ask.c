@@ -1,13 +1,13 @@
 /* A call, and what is said where it fails. */
 #include "proxy/admin_ask.h"
 
-#include "proxy/admin_client.h"
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
 static int status_of_error(int error)
@@ -21,48 +21,79 @@ static int status_of_error(int error)
     }
 }
 
-int admin_ask_odd(const char *socket_path)
+static int say_odd(const char *socket_path, char error[static ADMIN_ASK_ERROR_BYTES])
 {
-    fprintf(stderr,
-            "vsluice: %s: the answer is not understood; is the running vsluice of this version?\n",
-            socket_path);
+    snprintf(error, ADMIN_ASK_ERROR_BYTES,
+             "%s: the answer is not understood; is the running vsluice of this version?",
+             socket_path);
     return EX_UNAVAILABLE;
 }
 
+int admin_ask_odd(const char *socket_path)
+{
+    char error[ADMIN_ASK_ERROR_BYTES];
+    int status = say_odd(socket_path, error);
+
+    fprintf(stderr, "vsluice: %s\n", error);
+    return status;
+}
+
 /* The server's own sentence, where it has one. */
-static int report_refusal(const char *socket_path, const struct admin_answer *answer)
+static int say_refusal(const char *socket_path, const struct admin_answer *answer,
+                       char error[static ADMIN_ASK_ERROR_BYTES])
 {
     json_t *body = json_loadb(answer->body, answer->bytes, 0, NULL);
     const char *sentence = json_string_value(json_object_get(body, "error"));
 
     if (sentence)
-        fprintf(stderr, "vsluice: %s\n", sentence);
+        snprintf(error, ADMIN_ASK_ERROR_BYTES, "%s", sentence);
     else
-        fprintf(stderr, "vsluice: %s: refused with status %ld\n", socket_path, answer->status);
+        snprintf(error, ADMIN_ASK_ERROR_BYTES, "%s: refused with status %ld", socket_path,
+                 answer->status);
     json_decref(body);
     return EX_UNAVAILABLE;
 }
 
-int admin_ask(const char *socket_path, const char *method, const char *path, json_t **ret)
+int admin_ask_quietly(const struct admin_call *call, json_t **ret,
+                      char error[static ADMIN_ASK_ERROR_BYTES])
 {
-    struct admin_call call = {.socket_path = socket_path, .method = method, .path = path};
     struct admin_answer answer;
-    char error[ADMIN_CLIENT_ERROR_BYTES];
     int status = 0;
 
-    int failed = admin_call(&call, &answer, error);
-    if (failed) {
-        fprintf(stderr, "vsluice: %s\n", error);
+    int failed = admin_call(call, &answer, error);
+    if (failed)
         return status_of_error(failed);
-    }
     if (answer.status != 200) {
-        status = report_refusal(socket_path, &answer);
+        status = say_refusal(call->socket_path, &answer, error);
     } else {
         *ret = json_loadb(answer.body, answer.bytes, 0, NULL);
-        status = *ret ? 0 : admin_ask_odd(socket_path);
+        status = *ret ? 0 : say_odd(call->socket_path, error);
     }
     admin_answer_deinit(&answer);
     return status;
+}
+
+int admin_ask_with(const char *socket_path, const char *method, const char *path, const char *body,
+                   json_t **ret)
+{
+    struct admin_call call = {
+        .socket_path = socket_path, .method = method, .path = path, .body = body};
+    char *error = malloc(ADMIN_ASK_ERROR_BYTES);
+
+    if (!error) {
+        fputs("vsluice: out of memory\n", stderr);
+        return EX_OSERR;
+    }
+    int status = admin_ask_quietly(&call, ret, error);
+    if (status)
+        fprintf(stderr, "vsluice: %s\n", error);
+    free(error);
+    return status;
+}
+
+int admin_ask(const char *socket_path, const char *method, const char *path, json_t **ret)
+{
+    return admin_ask_with(socket_path, method, path, NULL, ret);
 }
 
 int admin_ask_find(const char *path, struct config **ret)
@@ -83,6 +114,21 @@ int admin_ask_find(const char *path, struct config **ret)
     }
     *ret = config;
     return 0;
+}
+
+int admin_ask_socket(const char *command, const char *socket_path, const char *path,
+                     struct config **ret_config, const char **ret)
+{
+    *ret_config = NULL;
+    *ret = socket_path;
+    if (socket_path && path) {
+        fprintf(stderr, "vsluice %s: give -c FILE or --admin PATH, not both\n", command);
+        return command_usage(command);
+    }
+    int status = socket_path ? 0 : admin_ask_find(path, ret_config);
+    if (status == 0 && !socket_path)
+        *ret = (*ret_config)->admin_path;
+    return status;
 }
 
 int admin_ask_command(int argc, char **argv, int (*run)(const char *socket_path))

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "proxy/admin_client.h"
 
 #include <jansson.h>
 
@@ -11,6 +12,21 @@ int admin_ask_find(const char *path, struct config **ret);
 
 /* 0: *ret, the answer, is the caller's; else it was told, and this is the exit status. */
 int admin_ask(const char *socket_path, const char *method, const char *path, json_t **ret);
+
+/* The same with a body. */
+int admin_ask_with(const char *socket_path, const char *method, const char *path, const char *body,
+                   json_t **ret);
+
+/* The same where it is told to nobody but the caller: the exit status, and a sentence. */
+#define ADMIN_ASK_ERROR_BYTES 65536
+int admin_ask_quietly(const struct admin_call *call, json_t **ret,
+                      char error[static ADMIN_ASK_ERROR_BYTES]);
+
+/* What a command gave: `--admin PATH`, or the FILE of `-c FILE`, or neither (NULL, both). 0: *ret
+ * is the path of the admin socket, of *ret_config where that is not NULL, which is the caller's;
+ * else it was told, and this is the exit status. */
+int admin_ask_socket(const char *command, const char *socket_path, const char *path,
+                     struct config **ret_config, const char **ret);
 
 /* The answer is none that is understood: tells it, and returns the exit status. */
 int admin_ask_odd(const char *socket_path);

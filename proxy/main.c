@@ -17,6 +17,19 @@ static const char help[] =
     "       vsluice guest [-c FILE | --admin PATH] list | freeze [--end] NAME | thaw NAME\n"
     "                                                   the guests of a running vsluice\n"
     "       vsluice status [-c FILE | --admin PATH]     what the routes of a running vsluice do\n"
+    "       vsluice top [-c FILE | --admin PATH] [--interval T] [--once | --batch]\n"
+    "                                                   the same, live, with the busiest sessions\n"
+    "       vsluice sessions [-c FILE | --admin PATH] [--route R] [--guest G] [--limit N] "
+    "[--json]\n"
+    "                                                   the sessions of a running vsluice\n"
+    "       vsluice end [-c FILE | --admin PATH] NUMBER... | [--route R] [--guest G]\n"
+    "                                                   sessions end\n"
+    "       vsluice drain [-c FILE | --admin PATH] [--timeout T] [--wait] | [--undo] ROUTE\n"
+    "                                                   a route stops listening, its sessions go "
+    "on\n"
+    "       vsluice route [-c FILE | --admin PATH] list | add -f FILE | add [--name NAME] "
+    "LISTEN=TARGET |\n"
+    "                     remove NAME                   routes of a running vsluice\n"
     "       vsluice reload [-c FILE | --admin PATH]     a running vsluice reads its configuration "
     "anew\n"
     "       vsluice doctor                              what this host offers, and what to do\n"
@@ -42,6 +55,16 @@ static const char help[] =
     "  --timeout T           how long connecting may take: 500ms, 5s, 1m (default 5s)\n"
     "  --admin PATH          the admin socket of the running vsluice (default: as FILE says)\n"
     "  --end                 freeze: end the guest's sessions too\n"
+    "  --route R, --guest G  of this route, to or from this guest\n"
+    "  --limit N             sessions to show at most (default 1000), the latest\n"
+    "  --json                as the admin socket tells it\n"
+    "  --timeout T           drain: then end what is left\n"
+    "  --wait                drain: until nothing is left\n"
+    "  --undo                drain: listen again\n"
+    "  -f, --file FILE       route: [route NAME] sections to add; - for standard input\n"
+    "  --name NAME           route: what the added route is called\n"
+    "  --interval T          top: between two looks (default 1s)\n"
+    "  --once, --batch       top: one frame, or frames, as plain text\n"
     "\n"
     "Exit status: 0, 64 usage, 69 unavailable, 71 system error, 74 broken connection, 77 no "
     "permission,\n"
@@ -70,10 +93,12 @@ static const struct {
     const char *name;
     int (*command)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},       {"check", command_check},   {"connect", command_connect},
-    {"doctor", command_doctor}, {"guest", command_guest},   {"reload", command_reload},
-    {"status", command_status}, {"help", print_help},       {"--help", print_help},
-    {"-h", print_help},         {"version", print_version}, {"--version", print_version},
+    {"drain", command_drain},       {"end", command_end},         {"route", command_route},
+    {"sessions", command_sessions}, {"top", command_top},         {"run", command_run},
+    {"check", command_check},       {"connect", command_connect}, {"doctor", command_doctor},
+    {"guest", command_guest},       {"reload", command_reload},   {"status", command_status},
+    {"help", print_help},           {"--help", print_help},       {"-h", print_help},
+    {"version", print_version},     {"--version", print_version},
 };
 
 /* A descriptor opened later must not pass for a standard stream that was closed. */
@@ -96,8 +121,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].command(argc - 1, argv + 1);
     fprintf(stderr,
-            "vsluice: no such command: '%s'; run, check, connect, guest, status, reload and doctor "
-            "are there\n",
+            "vsluice: no such command: '%s'; run, check, connect, guest, status, top, sessions, "
+            "end, drain, route, reload and doctor are there\n",
             argv[1]);
     return command_usage("");
 }
