@@ -38,7 +38,8 @@ size_t added_routes_count(const char *text, size_t bytes)
 /* Of `[route NAME]`. */
 static char *read_name(const char *section)
 {
-    const char *name = section + 1 + strcspn(section + 1, " \t]");
+    const char *word = section + 1 + strspn(section + 1, " \t");
+    const char *name = word + strcspn(word, " \t]");
 
     name += strspn(name, " \t");
     size_t length = strcspn(name, "]");

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #define COUNT      3
 #define PATIENT_MS 10000
@@ -12,6 +13,7 @@
 /* Each worker, as its thread begins to turn it (the linker's --wrap). */
 static struct worker *turning[COUNT];
 static atomic_uint turning_count;
+static atomic_bool held; /* none is to turn yet */
 
 int __real_worker_run(struct worker *worker);
 int __wrap_worker_run(struct worker *worker);
@@ -19,6 +21,8 @@ int __wrap_worker_run(struct worker *worker);
 int __wrap_worker_run(struct worker *worker)
 {
     turning[atomic_fetch_add(&turning_count, 1)] = worker;
+    while (atomic_load(&held))
+        usleep(1000);
     return __real_worker_run(worker);
 }
 
@@ -91,4 +95,69 @@ Test(workers, one_that_hangs_leaves_it_untold_until_it_turns_again)
         cr_assert(told(PATIENT_MS));
         cr_assert(workers_answered(workers));
     }
+}
+
+#define MS UINT64_C(1000000)
+
+static struct inquiry *ask(enum inquiry_kind kind, size_t views_max)
+{
+    struct inquiry_options options = {
+        .kind = kind, .reason = REASON_ENDED_BY_OPERATOR, .views_max = views_max};
+    struct inquiry *inquiry = inquiry_new(&options, COUNT, NULL, NULL);
+
+    cr_assert_not_null(inquiry);
+    workers_ask(workers, inquiry);
+    return inquiry;
+}
+
+Test(workers, all_answer_inquiries_in_their_order)
+{
+    struct inquiry *inquiries[20];
+    unsigned silent;
+
+    for (int i = 0; i < 20; i++)
+        inquiries[i] = ask(i % 2 ? INQUIRY_LIST : INQUIRY_END, i % 3 ? 100 : 0);
+    cr_assert(inquiry_wait(inquiries[19], PATIENT_MS * MS, &silent));
+    for (int i = 0; i < 20; i++) {
+        cr_assert(inquiry_wait(inquiries[i], 0, &silent), "a later one was answered before");
+        for (unsigned j = 0; j < COUNT; j++)
+            cr_assert_eq(inquiries[i]->parts[j].matching, 0);
+        inquiry_unref(inquiries[i]);
+    }
+}
+
+static void hold(void)
+{
+    atomic_store(&held, true);
+    start();
+}
+
+TestSuite(workers_held, .init = hold, .fini = end);
+
+/* Who asks goes on, and the answer that comes late harms nobody. */
+Test(workers_held, one_that_hangs_is_named)
+{
+    unsigned silent = COUNT;
+    struct inquiry *waits = ask(INQUIRY_LIST, 100);
+    struct inquiry *leaves = ask(INQUIRY_END, 0);
+
+    cr_assert_not(inquiry_wait(waits, A_WHILE_MS * MS, &silent));
+    cr_assert_eq(silent, 0);
+    inquiry_unref(leaves);
+    atomic_store(&held, false);
+    cr_assert(inquiry_wait(waits, PATIENT_MS * MS, &silent));
+    inquiry_unref(waits);
+}
+
+/* One that ends answers what it was asked. */
+Test(workers_held, those_that_end_answer)
+{
+    unsigned silent;
+    struct inquiry *inquiry = ask(INQUIRY_LIST, 100);
+
+    workers_command(workers, MAILBOX_DRAIN);
+    workers_command(workers, MAILBOX_END);
+    atomic_store(&held, false);
+    cr_assert(inquiry_wait(inquiry, PATIENT_MS * MS, &silent));
+    inquiry_unref(inquiry);
 }
