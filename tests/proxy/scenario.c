@@ -187,7 +187,7 @@ static void fall_silent(struct random *random, const struct world *world,
 static void random_idling(struct random *random, struct world_session *session, bool calm)
 {
     if (random_permille(random, 300))
-        session->route.idle_timeout_ns = (calm ? 2000 : 100) * MS + random_size(random, 5000 * MS);
+        session->route.idle_timeout_ns = (calm ? 4000 : 100) * MS + random_size(random, 5000 * MS);
     if (session->route.idle_timeout_ns && !calm && random_permille(random, 500)) {
         fall_silent(random, session->world, &session->initiator_script);
         for (unsigned i = 0; i < session->target_count; i++)
