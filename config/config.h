@@ -171,6 +171,8 @@ struct route {
     unsigned wait_max;           /* sessions that wait at once; default 1000 */
     uint32_t sessions_max;       /* open at once; 0, the default: any number */
     uint32_t rate_max;           /* sessions that begin in a second; 0, the default: any number */
+    uint64_t bandwidth;          /* bytes a second, of all sessions; 0, the default: any number */
+    uint64_t session_bandwidth;  /* the same, of each */
     uint64_t session_time_ns;    /* that one lasts at most; 0, the default: for ever */
     uint64_t half_close_ns;      /* without a byte, half-closed; 0, the default: for ever */
     uint64_t idle_timeout_ns;    /* without a byte; 0, the default: for ever */

@@ -11,7 +11,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define ACCESS_FORM "who may connect or not, such as '10.0.0.0/8 ::1', 'uid:USER' or 'cid:CID'"
+#define BANDWIDTH_FORM "bytes per second from 1K to 100G, such as 10M, or 'off'"
+#define ACCESS_FORM    "who may connect or not, such as '10.0.0.0/8 ::1', 'uid:USER' or 'cid:CID'"
 
 #define CHECK_FORM \
     "text of at most 255 bytes, with \\r, \\n, \\t, \\\\ and \\xHH for bytes that it cannot hold"
@@ -66,6 +67,9 @@ static const struct key keys[KEY_COUNT] = {
                                 "a number from 0 to 10000000"},
     [KEY_RATE_MAX] = {"max-rate", SECTION_ROUTE, KEY_SINGLE, rate_max_set,
                       "a number of sessions per second from 0 to 1000000"},
+    [KEY_BANDWIDTH] = {"bandwidth", SECTION_ROUTE, KEY_SINGLE, bandwidth_set, BANDWIDTH_FORM},
+    [KEY_SESSION_BANDWIDTH] = {"session-bandwidth", SECTION_ROUTE, KEY_SINGLE,
+                               session_bandwidth_set, BANDWIDTH_FORM},
     [KEY_SESSION_TIME] = {"max-session-time", SECTION_ROUTE, KEY_SINGLE, session_time_set,
                           "a duration from 1s to 24h, or 'off'"},
     [KEY_HALF_CLOSE_TIMEOUT] = {"half-close-timeout", SECTION_ROUTE, KEY_SINGLE,

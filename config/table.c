@@ -45,6 +45,16 @@ static void duration_add(char *cell, const char *key, uint64_t ns, const char *z
     cell_add(cell, "%s=%s", key, ns == 0 ? zero : text);
 }
 
+static void bandwidth_add(char *cell, const char *key, uint64_t bytes)
+{
+    char text[SIZE_TEXT_BYTES];
+
+    if (bytes == 0)
+        return;
+    size_format(bytes, text);
+    cell_add(cell, "%s=%s", key, text);
+}
+
 static void owner_add(char *cell, const struct route *route)
 {
     bool has_user = route->owner_uid != (uid_t)-1;
@@ -156,6 +166,8 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "max-sessions=%" PRIu32, route->sessions_max);
     if (route->rate_max)
         cell_add(cell, "max-rate=%" PRIu32, route->rate_max);
+    bandwidth_add(cell, "bandwidth", route->bandwidth);
+    bandwidth_add(cell, "session-bandwidth", route->session_bandwidth);
     if (route->session_time_ns)
         duration_add(cell, "max-session-time", route->session_time_ns, "off");
     if (route->half_close_ns)

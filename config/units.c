@@ -114,6 +114,16 @@ int size_parse(const char *text, uint64_t *ret_bytes)
     return 0;
 }
 
+int size_format(uint64_t bytes, char text[static SIZE_TEXT_BYTES])
+{
+    size_t i = COUNT_OF(size_units) - 1;
+
+    while (i > 0 && (bytes == 0 || bytes % size_units[i].scale != 0))
+        i--;
+    return snprintf(text, SIZE_TEXT_BYTES, "%" PRIu64 "%s", bytes / size_units[i].scale,
+                    size_units[i].name);
+}
+
 int duration_format(uint64_t ns, char text[static DURATION_TEXT_BYTES])
 {
     if (ns == 0)

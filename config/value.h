@@ -54,6 +54,8 @@ void wait_for_set(struct draft *draft, const char *value);
 void wait_max_set(struct draft *draft, const char *value);
 void route_sessions_max_set(struct draft *draft, const char *value);
 void rate_max_set(struct draft *draft, const char *value);
+void bandwidth_set(struct draft *draft, const char *value);
+void session_bandwidth_set(struct draft *draft, const char *value);
 void session_time_set(struct draft *draft, const char *value);
 void half_close_timeout_set(struct draft *draft, const char *value);
 void idle_timeout_set(struct draft *draft, const char *value);

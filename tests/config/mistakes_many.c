@@ -247,6 +247,17 @@ Test(mistakes_many, values)
         {MUX "idle-timeout =\ndead-guest-probe =\n",
          AT(4) "'idle-timeout' is empty; give it a duration from 1s to 24h, or 'off'\n" AT(
              5) "'dead-guest-probe' is empty; give it a duration from 1s to 24h, or 'off'\n"},
+#define BANDWIDTH(key, value)                                    \
+    "'" value "' is no value of '" key                           \
+    "'; give it bytes per second from 1K to 100G, such as 10M, " \
+    "or 'off'\n"
+        {MUX "bandwidth = 1023\nsession-bandwidth = 107374182401\n",
+         AT(4) BANDWIDTH("bandwidth", "1023") AT(5) BANDWIDTH("session-bandwidth", "107374182401")},
+        {MUX "bandwidth = 10Mbit\nsession-bandwidth = fast\n",
+         AT(4) BANDWIDTH("bandwidth", "10Mbit") AT(5) BANDWIDTH("session-bandwidth", "fast")},
+        {MUX "bandwidth = -1\nsession-bandwidth = 99999999999999999999G\n",
+         AT(4) BANDWIDTH("bandwidth", "-1") AT(5)
+             BANDWIDTH("session-bandwidth", "99999999999999999999G")},
 #define SESSIONS(value) \
     "'" value "' is no value of 'max-sessions'; give it a number from 0 to 10000000\n"
         {"[guest a]\naddress = vsock:3\nmax-sessions = 10000001\n", AT(3) SESSIONS("10000001")},

@@ -68,6 +68,20 @@ Test(table, waiting_for_a_guest)
                  "a      tcp:*:1  vsock:3:1  wait-for-guest=90s wait-max=5\n");
 }
 
+Test(table, bandwidths)
+{
+    expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\nbandwidth = 100G\n"
+                 "session-bandwidth = 1K\n"
+                 "[route b]\nlisten = tcp:*:2\ntarget = tcp:b:1\nbandwidth = 1500000\n"
+                 "session-bandwidth = off\n"
+                 "[route c]\nlisten = tcp:*:3\ntarget = tcp:b:1\nbandwidth = 0\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN   TARGET   OPTIONS\n"
+                 "a      tcp:*:1  tcp:b:1  bandwidth=100G session-bandwidth=1K\n"
+                 "b      tcp:*:2  tcp:b:1  bandwidth=1500000\n"
+                 "c      tcp:*:3  tcp:b:1\n");
+}
+
 Test(table, proxy_headers)
 {
     expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\naccept-proxy = yes\n"
