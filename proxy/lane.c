@@ -1,6 +1,7 @@
 /* The small way of a lane, and what all ways share. */
 #include "proxy/lane_internal.h"
 
+#include "proxy/pace.h"
 #include "proxy/session_use.h"
 #include "proxy/sweep.h"
 #include "ring/socket.h"
@@ -178,15 +179,18 @@ static void sink_failed(struct lane *lane, int error)
 
 void lane_sink_gone(struct lane *lane)
 {
+    bool waits = lane_session(lane)->pace && pace_wake(lane);
+
     lane_sink(lane)->gone = true;
+    if (waits && !lane->receive.in_flight)
+        ring_yield(ring_of(lane), &lane->receive, readable);
     if (lane->state == LANE_RECEIVING)
         discard(lane);
     else if (lane->state == LANE_BLOCKED)
         sink_failed(lane, -EPIPE);
 }
 
-/* While it holds bytes and its receive does not go on, only a watch tells that the source broke. */
-static void watch_source(struct lane *lane)
+void lane_watch_source(struct lane *lane)
 {
     if (!lane->receive.in_flight && !lane->ended)
         session_watch(lane_session(lane), lane_source(lane));
@@ -226,7 +230,7 @@ static void blocked(struct lane *lane)
     lane->state = LANE_BLOCKED;
     lane->few = 0;
     stop_receiving(lane);
-    watch_source(lane);
+    lane_watch_source(lane);
     ring_poll(ring_of(lane), &lane->send, writable, sink->fd_write, POLLOUT);
 }
 
@@ -236,7 +240,7 @@ static void starved(struct lane *lane, int error)
 {
     lane->state = LANE_BLOCKED;
     stop_receiving(lane);
-    watch_source(lane);
+    lane_watch_source(lane);
     session_retry(lane_session(lane), error);
 }
 
@@ -343,7 +347,7 @@ static void receive_again(struct lane *lane)
     if (!holds(lane))
         lane_go_on(lane);
     else if (lane->state == LANE_BLOCKED)
-        watch_source(lane);
+        lane_watch_source(lane);
 }
 
 void lane_receive_failed(struct lane *lane, int error)
@@ -382,6 +386,8 @@ static void carry(struct lane *lane, uint32_t count, unsigned buffer, bool more)
 {
     bool filled = count >= sessions_of(lane)->limits.buffer_bytes;
 
+    if (lane_session(lane)->pace && lane->state != LANE_DISCARDING)
+        pace_charge(lane, count);
     lane->full = filled ? (uint8_t)(lane->full + 1) : 0;
     lane->few = filled ? 0 : (uint8_t)(lane->few < LANE_FEW_MIN ? lane->few + 1 : LANE_FEW_MIN);
     if (lane->full >= LANE_FULL_MIN) {
@@ -405,7 +411,7 @@ static void carry(struct lane *lane, uint32_t count, unsigned buffer, bool more)
     if (lane->state == LANE_RECEIVING)
         send_first(lane);
     else if (lane->state == LANE_BLOCKED)
-        watch_source(lane);
+        lane_watch_source(lane);
 }
 
 static void received(struct ring_op *op, int result, unsigned flags)

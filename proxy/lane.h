@@ -15,6 +15,8 @@
  * nothing, so nothing is reordered; a bulk lane borrows as it begins to move and gives back when it
  * holds nothing, and where nothing can be borrowed it receives one buffer as a small lane does.
  *
+ * Lanes with a bandwidth (pace.h) move in bulk always, and where nothing forces splice they copy.
+ *
  * What a lane holds is bounded: LANE_PIPE_BYTES or LANE_COPY_BYTES in bulk; small, LANE_BUFFERS_MAX
  * and what the kernel ran ahead before it was stopped. A slow reader slows its writer and nothing
  * else. A bulk lane that has moved LANE_TURN_BYTES in a turn of the ring takes up no more; then

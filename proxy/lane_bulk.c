@@ -3,6 +3,7 @@
  */
 #include "proxy/lane_internal.h"
 
+#include "proxy/pace.h"
 #include "proxy/session_use.h"
 #include "ring/socket.h"
 
@@ -35,6 +36,17 @@ static enum route_lane policy_of(struct lane *lane)
     return lane_session(lane)->opening->route->lane;
 }
 
+static bool is_paced(struct lane *lane)
+{
+    return lane_session(lane)->pace;
+}
+
+/* Does it choose its way by what it sees? */
+static bool is_free(struct lane *lane)
+{
+    return policy_of(lane) == ROUTE_LANE_AUTO && !is_paced(lane);
+}
+
 static bool has_file(struct lane *lane)
 {
     return lane_source(lane)->transport == TRANSPORT_FILE ||
@@ -45,6 +57,8 @@ bool lane_bulk_wanted(struct lane *lane)
 {
     if (lane->way != ROUTE_LANE_SMALL || has_file(lane))
         return false;
+    if (is_paced(lane))
+        return true;
     switch (policy_of(lane)) {
     case ROUTE_LANE_SMALL: return false;
     case ROUTE_LANE_AUTO: return lane->much;
@@ -59,6 +73,8 @@ void lane_bulk_choose(struct lane *lane)
                    lane_sink(lane)->transport != TRANSPORT_VSOCK;
 
     enum route_lane way = policy_of(lane);
+    if (is_paced(lane) && way != ROUTE_LANE_SPLICE)
+        way = ROUTE_LANE_COPY;
     if (way == ROUTE_LANE_AUTO)
         way = splices ? ROUTE_LANE_SPLICE : ROUTE_LANE_COPY;
     lane_take_way(lane, way);
@@ -81,10 +97,9 @@ static size_t bulk_bytes(struct lane *lane)
     return lane->way == ROUTE_LANE_SPLICE ? limits->pipe_bytes : limits->copy_bytes;
 }
 
-static ssize_t fill(struct lane *lane)
+static ssize_t fill(struct lane *lane, size_t bytes)
 {
     struct pool_item *item = lane->bulk;
-    size_t bytes = bulk_bytes(lane);
     int fd = lane_source(lane)->fd;
 
     if (lane->way == ROUTE_LANE_SPLICE)
@@ -159,7 +174,7 @@ static void wait_for_source(struct lane *lane)
     lane->state = LANE_RECEIVING;
     lane->quiet = lane->moved < limits_of(lane)->buffer_bytes ? (uint8_t)(lane->quiet + 1) : 0;
     lane->moved = 0;
-    if (policy_of(lane) == ROUTE_LANE_AUTO && lane->quiet >= LANE_QUIET_MAX)
+    if (is_free(lane) && lane->quiet >= LANE_QUIET_MAX)
         become_small(lane);
     else
         lane_bulk_wait(lane);
@@ -168,7 +183,7 @@ static void wait_for_source(struct lane *lane)
 /* Where every pipe or buffer is borrowed. */
 static void do_without(struct lane *lane)
 {
-    if (policy_of(lane) == ROUTE_LANE_AUTO)
+    if (is_free(lane))
         become_small(lane);
     else
         lane_receive_one(lane);
@@ -207,6 +222,15 @@ static void source_is_empty(struct lane *lane, int result, bool readable)
         lane_receive_failed(lane, result);
 }
 
+/* Nothing is held, and there are no tokens now. */
+static void wait_for_tokens(struct lane *lane)
+{
+    lane_bulk_give_back(lane);
+    lane->moved = 0;
+    lane_watch_source(lane);
+    pace_wait(lane);
+}
+
 /* A source that gave less than was asked for has no more now, as a rule: waiting for it finds out
  * for less than asking again. readable: it has just been told to be, and not been asked since. */
 static void move(struct lane *lane, bool readable)
@@ -233,14 +257,21 @@ static void move(struct lane *lane, bool readable)
             ring_yield(ring_of(lane), &lane->receive, go_on);
             return;
         }
-        ssize_t count = fill(lane);
+        size_t room = is_paced(lane) ? pace_take(lane, bulk_bytes(lane)) : bulk_bytes(lane);
+        if (room == 0) {
+            wait_for_tokens(lane);
+            return;
+        }
+        ssize_t count = fill(lane, room);
+        if (is_paced(lane))
+            pace_give(lane, count > 0 ? room - (size_t)count : room);
         if (count <= 0) {
             source_is_empty(lane, (int)count, readable);
             return;
         }
         readable = false;
         budget = (size_t)count < budget ? budget - (size_t)count : 0;
-        exhausted = (size_t)count < bulk_bytes(lane);
+        exhausted = (size_t)count < room;
     }
 }
 

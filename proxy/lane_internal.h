@@ -22,6 +22,10 @@ void lane_go_on(struct lane *lane);
 void lane_receive_one(struct lane *lane);
 void lane_receive(struct lane *lane);
 
+/* While it holds bytes or waits for tokens, and its receive does not go on, only a watch tells that
+ * the source broke. */
+void lane_watch_source(struct lane *lane);
+
 /* What a receive or a send of any way came to, when it moved nothing. The session may be gone on
  * return. */
 void lane_end_of_file(struct lane *lane);

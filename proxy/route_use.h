@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "proxy/bucket.h"
 #include "proxy/tally.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct route_use {
     atomic_bool drained;        /* an operator wants nobody to listen for it */
     atomic_uint sessions;
     atomic_uint turn;             /* of the next session that chooses a target */
+    struct bucket buckets[2];     /* of its bandwidth: to the targets, and from them */
     atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
     struct tally tally;

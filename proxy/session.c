@@ -2,6 +2,7 @@
 #include "proxy/session.h"
 
 #include "proxy/lane.h"
+#include "proxy/pace.h"
 #include "proxy/session_internal.h"
 #include "proxy/session_target.h"
 #include "proxy/session_use.h"
@@ -26,6 +27,7 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
     slab_init(&sessions->slab, sizeof(struct session), max);
     slab_init(&sessions->dials, sizeof(struct dial), max);
     slab_init(&sessions->greetings, sizeof(struct greeting), max);
+    slab_init(&sessions->paces, sizeof(struct pace), max);
     sessions_limit(sessions, &(struct lane_limits)LANE_LIMITS);
 }
 
@@ -44,6 +46,7 @@ void sessions_deinit(struct sessions *sessions)
     slab_deinit(&sessions->slab);
     slab_deinit(&sessions->dials);
     slab_deinit(&sessions->greetings);
+    slab_deinit(&sessions->paces);
     chain_links_deinit(&sessions->links);
     pool_deinit(&sessions->pool);
 }
@@ -157,6 +160,7 @@ void session_stop(struct session *session, enum reason reason, int error)
     session->state = SESSION_STOPPING;
     ring_timer_disarm(sessions->ring, &session->timer);
     ring_timer_disarm(sessions->ring, &session->retry);
+    pace_end(session);
     session_begin_stop(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         side_cancel(session, &session->sides[i]);
@@ -336,10 +340,11 @@ static void discard_for_a_while(struct session *session)
     session_set_timer(session, SESSION_DISCARD_NS, discarded_enough);
 }
 
-/* Nothing was dropped, and who reads what a side that is gone has sent takes his time. */
+/* Nothing was dropped, and who reads what a side that is gone has sent takes his time, or has to be
+ * given some by a bandwidth. */
 static bool waits_for_reader(const struct session *session)
 {
-    bool holds = false;
+    bool holds = pace_waits(session);
 
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
         const struct lane *lane = &session->lanes[i];

@@ -50,6 +50,7 @@
 
 #include <stdatomic.h>
 
+struct pace;
 struct sessions;
 struct session;
 
@@ -129,6 +130,7 @@ struct session {
     uint32_t delivered_past; /* by both lanes, when discarding was last looked at */
     uint64_t started_ns;     /* in the ring's time */
     uint64_t moved_ns;       /* the same: a byte or an end-of-file was handed on */
+    struct pace *pace;       /* NULL: no bandwidth bounds it, or it does not relay */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };
@@ -177,6 +179,7 @@ struct sessions {
     unsigned shares;         /* as many have their part of each bound: workers */
     struct slab dials;       /* of those that are connecting: a session that relays holds none */
     struct slab greetings;   /* of those that are greeting */
+    struct slab paces;       /* of those that a bandwidth bounds */
     struct ring_timer sweep; /* for what sessions have a time for: sweep.h */
     uint64_t swept_ns;       /* the latest one, in the ring's time */
     struct sessions_totals totals;

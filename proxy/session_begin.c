@@ -3,6 +3,7 @@
 #include "proxy/session_internal.h"
 
 #include "proxy/lane.h"
+#include "proxy/pace.h"
 #include "proxy/session_target.h"
 #include "proxy/session_tell.h"
 #include "proxy/session_use.h"
@@ -117,6 +118,10 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
     reason = session_tell(session, &error);
     if (reason != REASON_NONE) {
         session_stop(session, reason, error);
+        return;
+    }
+    if (!pace_start(session)) {
+        session_stop(session, REASON_NO_MEMORY, -ENOMEM);
         return;
     }
     dial_over(session);

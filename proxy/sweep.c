@@ -1,5 +1,6 @@
 #include "proxy/sweep.h"
 
+#include "proxy/pace.h"
 #include "proxy/session_use.h"
 #include "ring/socket.h"
 
@@ -110,10 +111,10 @@ static bool is_to_ask(const struct session *session, uint64_t at_ns)
            probes(session, at_ns) > probes(session, session->sessions->swept_ns);
 }
 
-/* What drops bytes has its own end. */
-static bool drops(const struct session *session)
+/* What drops bytes has its own end; and who waits for tokens would move some. */
+static bool may_be_quiet(const struct session *session)
 {
-    return session->lanes[0].lost || session->lanes[1].lost;
+    return session->lanes[0].lost || session->lanes[1].lost || pace_waits(session);
 }
 
 /* REASON_NONE: it may go on. */
@@ -126,9 +127,9 @@ static enum reason find_end(const struct session *session, uint64_t at_ns)
         return REASON_SESSION_TIME;
     if (session->state != SESSION_RELAYING)
         return REASON_NONE;
-    if (is_over(route->half_close_ns, quiet) && is_half_closed(session) && !drops(session))
+    if (is_over(route->half_close_ns, quiet) && is_half_closed(session))
         return REASON_HALF_CLOSE_TIMEOUT;
-    if (is_over(route->idle_timeout_ns, quiet) && !drops(session))
+    if (is_over(route->idle_timeout_ns, quiet))
         return REASON_IDLE_TIMEOUT;
     return REASON_NONE;
 }
@@ -145,7 +146,9 @@ static void sweep(struct ring_timer *timer)
     for (struct session *session = sessions->first; session; session = next) {
         next = session->next;
         enum reason end = find_end(session, at_ns);
-        if (end != REASON_NONE) {
+        if (end != REASON_NONE && end != REASON_SESSION_TIME && may_be_quiet(session)) {
+            sweep_put_off(session);
+        } else if (end != REASON_NONE) {
             session_stop(session, end, 0);
             continue;
         }

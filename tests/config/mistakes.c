@@ -29,7 +29,7 @@
 #define ROUTE_KEYS                                                  \
     "listen, target, ports, allow, deny, connect-timeout, "         \
     "wait-for-guest, wait-for, wait-max, "                          \
-    "max-sessions, max-rate, "                                      \
+    "max-sessions, max-rate, bandwidth, session-bandwidth, "                                      \
     "max-session-time, half-close-timeout, idle-timeout, "          \
     "dead-guest-probe, keepalive, backlog, mode, owner, lane, "     \
     "accept-proxy, send-proxy, "                                    \

@@ -257,6 +257,14 @@ static struct world_session *random_session(struct random *random, struct scenar
     return world_add(world, kind, (enum world_target)random_below(random, 5));
 }
 
+static void random_bandwidth(struct random *random, struct world_session *session)
+{
+    uint64_t own = random_permille(random, 600) ? random_between(random, 16384, 10000000) : 0;
+    uint64_t together = random_permille(random, 600) ? random_between(random, 65536, 10000000) : 0;
+
+    world_bandwidth(session, own, together);
+}
+
 static void random_route(struct random *random, struct scenario *scenario,
                          struct world_session *session, bool calm)
 {
@@ -273,6 +281,8 @@ static void random_route(struct random *random, struct scenario *scenario,
     session->route.port_range_count = 1;
     random_waiting(random, session);
     random_idling(random, session, calm);
+    if (random_permille(random, 200))
+        random_bandwidth(random, session);
 }
 
 static void add_session(struct random *random, struct scenario *scenario)

@@ -239,6 +239,20 @@ static void check_idle(const struct view *view)
         fail(view, "it was not idle for long");
 }
 
+/* What is received where no buffer can be borrowed is paid for afterwards. */
+static void check_bandwidth(const struct view *view)
+{
+    uint64_t rate = view->session->opening.route->session_bandwidth;
+    double seconds = (double)took_ns(view) / 1e9;
+
+    if (!rate || view->kinds[0] == FAKE_FILE || view->kinds[1] == FAKE_FILE)
+        return;
+    for (unsigned side = 0; side < SIDE_COUNT; side++)
+        if ((double)view->session->lane_bytes[side] >
+            (double)(bucket_bytes(rate) + RING_BUFFER_BYTES) + (double)rate * seconds)
+            fail(view, "it moved more than its bandwidth allows");
+}
+
 static void check_reason(const struct view *view)
 {
     const struct world_session *session = view->session;
@@ -312,6 +326,7 @@ static void check_session(struct scenario *scenario, const struct world_session 
         check_direction(&view, side);
         check_told(&view, side);
     }
+    check_bandwidth(&view);
     check_reason(&view);
     check_refused(&view);
     check_lingering(&view);

@@ -62,6 +62,7 @@ void world_init(struct world *world, const struct fake_options *options, size_t 
         fake_fail(world->fake, "no resolver");
     sessions_init(&world->sessions, world->ring, world->resolver, sessions_max, &events, world);
     guest_uses_init(&world->uses);
+    route_uses_init(&world->routes);
 }
 
 static void put_guest(struct world *world, struct guest_use *use)
@@ -72,12 +73,25 @@ static void put_guest(struct world *world, struct guest_use *use)
     guest_use_put(use);
 }
 
+static void put_routes(struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        struct route_use *use = world->session[i].opening.use;
+        for (unsigned side = 0; use && side < SIDE_COUNT; side++)
+            if (atomic_load(&use->buckets[side].waiting))
+                fake_fail(world->fake, "somebody is left that waits for tokens");
+        route_use_put(use);
+    }
+}
+
 void world_deinit(struct world *world)
 {
     for (unsigned i = 0; i < world->count; i++) {
         put_guest(world, world->session[i].opening.source);
         put_guest(world, world->session[i].opening_target.guest);
     }
+    put_routes(world);
+    route_uses_deinit(&world->routes);
     guest_uses_deinit(&world->uses);
     resolver_stop(world->resolver);
     ring_timer_disarm(world->ring, &world->stop_timer);
@@ -163,10 +177,22 @@ struct world_session *world_add_beside(struct world *world, enum fake_kind initi
     session->opening.route = &first->route;
     struct guest_use *guest = first->opening_target.guest;
     session->opening_target.guest = guest ? guest_use_ref(guest) : NULL;
+    if (first->opening.use)
+        session->opening.use = route_use_get(&world->routes, first->opening.use->name);
     session->stream = first->stream;
     first->shared = true;
     session->target_count = 0;
     return session;
+}
+
+void world_bandwidth(struct world_session *session, uint64_t own, uint64_t together)
+{
+    static const char *const names[WORLD_SESSIONS_MAX] = {
+        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"};
+
+    session->route.session_bandwidth = own;
+    session->route.bandwidth = together;
+    session->opening.use = route_use_get(&session->world->routes, names[session->number]);
 }
 
 void world_mux(struct world_session *session)

@@ -61,6 +61,7 @@ struct world {
     struct resolver *resolver;
     struct sessions sessions;
     struct guest_uses uses;
+    struct route_uses routes;
     struct world_session session[WORLD_SESSIONS_MAX];
     unsigned count;
     unsigned to_start;
@@ -92,6 +93,9 @@ void world_mux(struct world_session *session);
 /* The guest on that side, which outlives the world. */
 struct guest_use *world_guest(struct world_session *session, unsigned side,
                               const struct guest *guest);
+
+/* Bytes a second: of the session, and of all that came beside it; 0: any number. */
+void world_bandwidth(struct world_session *session, uint64_t own, uint64_t together);
 
 /* Registers the target and has the session started at its time. */
 void world_start(struct world_session *session);
