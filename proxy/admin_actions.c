@@ -94,8 +94,8 @@ static int freeze(void *owner, struct admin_request *request)
     if (!use)
         return refuse_unknown(actions, request);
     guest_use_freeze(use, true);
-    log_line("guest %s: frozen: new sessions wait, %u %s", use->name, atomic_load(&use->sessions),
-             end ? "end" : "go on");
+    log_of("GUEST", use->name, LOG_NOTICE, "guest %s: frozen: new sessions wait, %u %s", use->name,
+           atomic_load(&use->sessions), end ? "end" : "go on");
     if (end)
         workers_end_guest(actions->workers, use);
     int status = answer(request, use);
@@ -111,7 +111,8 @@ static int thaw(void *owner, struct admin_request *request)
     if (!use)
         return refuse_unknown(actions, request);
     guest_use_freeze(use, false);
-    log_line("guest %s: thawed: %u sessions have waited", use->name, atomic_load(&use->waiting));
+    log_of("GUEST", use->name, LOG_NOTICE, "guest %s: thawed: %u sessions have waited", use->name,
+           atomic_load(&use->waiting));
     int status = answer(request, use);
     guest_use_put(use);
     return status;

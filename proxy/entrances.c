@@ -77,7 +77,7 @@ static int open_listen(struct entrances *entrances, struct config *config,
 
     int count = bind_route_listen(route, &listen->resolved, bound, error);
     if (count < 0 && !quiet)
-        log_line("vsluice: route %s: %s", route->name, error);
+        log_error("vsluice: route %s: %s", route->name, error);
     if (count < 0 && !*entrances->error)
         snprintf(entrances->error, sizeof(entrances->error), "route %s: %s", route->name, error);
     if (count < 0)
@@ -137,8 +137,19 @@ static void announce(const struct entrance *entrance)
                                    i ? ", " : "", text);
     }
     endpoint_format_ports(&listen->resolved, listen->port_count, text);
-    log_line("listening on %s -> %s (route %s)",
-             listen->port_count > 1 ? text : entrance->bound.text, targets, route->name);
+    const char *where = listen->port_count > 1 ? text : entrance->bound.text;
+    const struct log_field fields[] = {
+        {.name = "ROUTE", .text = route->name},
+        {.name = "LISTEN", .text = where},
+        {.name = "TARGET", .text = targets},
+    };
+    const struct log_event event = {
+        .priority = LOG_INFO,
+        .id = LOG_ID_LISTENING,
+        .fields = fields,
+        .field_count = 3,
+    };
+    log_event(&event, "listening on %s -> %s (route %s)", where, targets, route->name);
 }
 
 void entrances_announce(const struct entrances *entrances)
@@ -294,8 +305,8 @@ static int give_fresh(const struct update *update, struct workers *workers, bool
             update->from[i] ? 0 : workers_open(workers, entrance->opening, &entrance->bound);
         if (error < 0) {
             if (!quiet)
-                log_line("vsluice: route %s: cannot listen: %s", entrance->opening->route->name,
-                         strerror(-error));
+                log_error("vsluice: route %s: cannot listen: %s", entrance->opening->route->name,
+                          strerror(-error));
             for (size_t j = 0; j < i; j++)
                 if (!update->from[j])
                     workers_close(workers, update->next.at[j].opening);
@@ -317,15 +328,16 @@ static void update_finish(struct update *update, struct entrances *old, struct w
             continue;
         workers_replace(workers, from->opening, entrance->opening);
         if (bound_refresh(&entrance->bound, entrance->opening->route, error) < 0)
-            log_line("vsluice: route %s: %s", entrance->opening->route->name, error);
+            log_error("vsluice: route %s: %s", entrance->opening->route->name, error);
         opening_unref(from->opening);
     }
     for (size_t i = 0; i < old->count; i++) {
         struct entrance *entrance = &old->at[i];
         if (entrance->kept)
             continue;
-        log_line("no longer listening on %s (route %s)", entrance->bound.text,
-                 entrance->opening->route->name);
+        log_of("ROUTE", entrance->opening->route->name, LOG_INFO,
+               "no longer listening on %s (route %s)", entrance->bound.text,
+               entrance->opening->route->name);
         if (!entrance->made_way) {
             workers_close(workers, entrance->opening);
             bound_close(&entrance->bound);

@@ -83,7 +83,7 @@ static struct config *config_make(struct guest_routes *routes, const char *name)
     problems_init(&problems);
     struct config *config = config_of_guest(routes->config, name, &problems);
     for (const struct problem *problem = problems.first; problem; problem = problem->next)
-        log_line("guest %s: %s", name, problem->text);
+        log_of("GUEST", name, LOG_ERR, "guest %s: %s", name, problem->text);
     problems_deinit(&problems);
     return config;
 }
@@ -122,7 +122,7 @@ static void gone(void *owner, const char *name)
 
     if (!present)
         return;
-    log_line("guest %s is gone: no longer listening for it", name);
+    log_of("GUEST", name, LOG_INFO, "guest %s is gone: no longer listening for it", name);
     *link = present->next;
     leave(routes, present);
 }
@@ -266,8 +266,8 @@ static void tell_blind(struct guest_routes *routes, int error)
     bool blind = guest_watch_is_blind(routes->watch);
 
     if (blind && !routes->told_blind)
-        log_line("guests: %s: looking once a second instead; raise fs.inotify.max_user_watches",
-                 error ? strerror(-error) : "not all directories can be watched");
+        log_warning("guests: %s: looking once a second instead; raise fs.inotify.max_user_watches",
+                    error ? strerror(-error) : "not all directories can be watched");
     routes->told_blind = blind;
 }
 

@@ -55,8 +55,9 @@ static void pause_over(struct ring_timer *timer)
 static void pause_accepting(struct listener *listener, int error)
 {
     if (!listener->paused)
-        log_line("route %s: accepting paused: %s; connections wait in the backlog",
-                 listener->opening->route->name, strerror(-error));
+        log_of("ROUTE", listener->opening->route->name, LOG_WARNING,
+               "route %s: accepting paused: %s; connections wait in the backlog",
+               listener->opening->route->name, strerror(-error));
     listener->paused = true;
     ring_timer_arm(ring_of(listener), &listener->pause,
                    ring_now_ns(ring_of(listener)) + LISTENER_PAUSE_NS, pause_over);
@@ -100,7 +101,8 @@ static void welcome(struct listener *listener, int fd)
     if (listener->bound.inherited && listener->bound.transport == TRANSPORT_TCP)
         tcp_options_close_reset(fd);
     if (listener->paused)
-        log_line("route %s: accepting again", listener->opening->route->name);
+        log_of("ROUTE", listener->opening->route->name, LOG_INFO, "route %s: accepting again",
+               listener->opening->route->name);
     listener->paused = false;
     struct arrival arrival = {
         .opening = listener->opening,

@@ -59,8 +59,8 @@ void entrances_put_back(struct entrances *entrances, struct workers *workers)
     for (size_t i = 0; i < entrances->count; i++) {
         struct entrance *entrance = &entrances->at[i];
         if (entrance->made_way && bind_again(entrance, workers, error) < 0) {
-            log_line("vsluice: route %s: no longer listening on %s, which cannot be had again: %s",
-                     entrance->opening->route->name, entrance->bound.text, error);
+            log_error("vsluice: route %s: no longer listening on %s, which cannot be had again: %s",
+                      entrance->opening->route->name, entrance->bound.text, error);
             opening_unref(entrance->opening);
             continue;
         }

@@ -26,7 +26,7 @@ void notify_init(struct notify *notify)
     if (!getenv("NOTIFY_SOCKET"))
         return;
     if (library_open(names, symbols, "libsystemd0", error) < 0) {
-        log_line("vsluice: NOTIFY_SOCKET is set, but nobody can be told: %s", error);
+        log_warning("vsluice: NOTIFY_SOCKET is set, but nobody can be told: %s", error);
         return;
     }
     notify->send = send;

@@ -54,13 +54,13 @@ static int prepare(struct service *service)
     if (options.descriptors.sessions < options.count)
         options.count = (unsigned)options.descriptors.sessions;
     if (options.count == 0) {
-        log_line("vsluice: the limit of open files leaves room for no session: raise LimitNOFILE "
-                 "or 'ulimit -n'");
+        log_error("vsluice: the limit of open files leaves room for no session: raise LimitNOFILE "
+                  "or 'ulimit -n'");
         return EX_OSERR;
     }
     int error = workers_start(&service->workers, &options, &refused);
     if (error < 0 && !refused) {
-        log_line("vsluice: cannot start: %s", strerror(-error));
+        log_error("vsluice: cannot start: %s", strerror(-error));
         return EX_OSERR;
     }
     int refusal = error < 0 ? error : workers_engine_refusal(service->workers);
@@ -71,8 +71,8 @@ static int prepare(struct service *service)
     if (error < 0)
         return error == -EBADRQC ? EX_CONFIG : EX_UNAVAILABLE;
     if (refusal < 0)
-        log_line("vsluice: going on with %s, which takes more processor time",
-                 workers_engine_name(service->workers));
+        log_warning("vsluice: going on with %s, which takes more processor time",
+                    workers_engine_name(service->workers));
     return 0;
 }
 
@@ -109,7 +109,7 @@ static void stop(struct stopping *stopping, struct service *service)
         log_line("stopping: no longer listening, %s may finish",
                  workers_load_format(workers, sessions));
     } else if (stopping->order == MAILBOX_DRAIN) {
-        log_line("stopping at once: %s are ended", workers_load_format(workers, sessions));
+        log_warning("stopping at once: %s are ended", workers_load_format(workers, sessions));
         stopping->order = MAILBOX_END;
         workers_command(workers, stopping->order);
     }
@@ -119,8 +119,8 @@ static void drain_over(struct stopping *stopping, struct workers *workers)
 {
     char sessions[WORKERS_LOAD_BYTES];
 
-    log_line("stopping: drain-timeout is over, %s are ended",
-             workers_load_format(workers, sessions));
+    log_warning("stopping: drain-timeout is over, %s are ended",
+                workers_load_format(workers, sessions));
     stopping->order = MAILBOX_END;
     workers_command(workers, stopping->order);
 }
@@ -236,7 +236,7 @@ static int begin_admin(struct service *service)
     };
     int failed = admin_start(&service->admin, &options, error);
     if (failed < 0)
-        log_line("vsluice: admin-socket: %s", error);
+        log_error("vsluice: admin-socket: %s", error);
     return failed;
 }
 
@@ -279,7 +279,7 @@ static int begin(struct service *service)
     if (error == 0 && config->guest_each && config->template_count > 0)
         error = guest_routes_new(&service->guest_routes, config, &service->uses, service->workers);
     if (error < 0)
-        log_line("vsluice: cannot start: %s", strerror(-error));
+        log_error("vsluice: cannot start: %s", strerror(-error));
     if (error == 0)
         error = begin_admin(service);
     if (error == 0)
@@ -291,7 +291,7 @@ static int begin(struct service *service)
     if (service->guest_routes)
         guest_routes_look(service->guest_routes);
     workers_command(service->workers, MAILBOX_ACCEPT);
-    log_line("ready");
+    log_event(&(struct log_event){.priority = LOG_INFO, .id = LOG_ID_READY}, "ready");
     notify_ready(&service->notify);
     return 0;
 }
@@ -302,6 +302,7 @@ static int relay(struct service *service)
     int status = prepare(service);
     if (status)
         return status;
+    log_start();
     status = begin(service);
     int error = supervise(service);
     stop_listening(service);
@@ -310,7 +311,7 @@ static int relay(struct service *service)
     if (status)
         return status;
     if (error < 0) {
-        log_line("vsluice: the ring failed: %s", strerror(-error));
+        log_error("vsluice: the ring failed: %s", strerror(-error));
         return EX_OSERR;
     }
     uint64_t changes = 0;
@@ -346,20 +347,21 @@ int command_run(int argc, char **argv)
 
     char why[PRIVILEGE_ERROR_BYTES];
     if (privilege_choose(&service.privilege, service.config, why) < 0) {
-        log_line("vsluice: user: %s", why);
+        log_error("vsluice: user: %s", why);
         config_free(service.config);
         return EX_NOPERM;
     }
+    log_configure(service.config);
     notify_init(&service.notify);
     descriptors_raise_limit();
     service.signals = take_signals();
     if (service.signals < 0) {
-        log_line("vsluice: signalfd: %s", strerror(errno));
+        log_error("vsluice: signalfd: %s", strerror(errno));
         config_free(service.config);
         return EX_OSERR;
     }
     if (orders_init(&service.orders) < 0) {
-        log_line("vsluice: eventfd: %s", strerror(errno));
+        log_error("vsluice: eventfd: %s", strerror(errno));
         close(service.signals);
         config_free(service.config);
         return EX_OSERR;
@@ -371,6 +373,7 @@ int command_run(int argc, char **argv)
     status = entrances_open(&service.entrances, service.config, &service.uses, false);
     if (status == 0)
         status = relay(&service);
+    log_stop();
     entrances_close(&service.entrances);
     if (!service.broken) {
         guest_uses_deinit(&service.uses.guests);

@@ -42,7 +42,7 @@ static void reload_guests(struct service *service, const struct guest *old_each)
         each ? guest_routes_new(&service->guest_routes, config, &service->uses, service->workers)
              : 0;
     if (error < 0)
-        log_line("vsluice: no guests of [guest *]: %s", strerror(-error));
+        log_warning("vsluice: no guests of [guest *]: %s", strerror(-error));
 }
 
 static const char nothing_changed[] =
@@ -125,14 +125,16 @@ bool service_reload(struct service *service, char **ret_mistakes)
     if (refusal)
         problems_add(&problems, NULL, 0, "%s", refusal);
     for (const struct problem *problem = problems.first; problem; problem = problem->next)
-        log_line("reload: %s", problem->text);
+        log_error("reload: %s", problem->text);
     bool refused = problems.count > 0;
     if (refused) {
-        log_line("reload: %zu mistake%s; all%s goes on as before", problems.count,
-                 problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
+        log_event(&(struct log_event){.priority = LOG_ERR, .id = LOG_ID_REFUSED},
+                  "reload: %zu mistake%s; all%s goes on as before", problems.count,
+                  problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
         *ret_mistakes = problems_text(&problems);
     } else {
-        log_line("reloaded");
+        log_configure(service->config);
+        log_event(&(struct log_event){.priority = LOG_INFO, .id = LOG_ID_RELOADED}, "reloaded");
     }
     service->reload_refused = refused;
     notify_ready(&service->notify);

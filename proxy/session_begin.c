@@ -4,6 +4,7 @@
 
 #include "proxy/lane.h"
 #include "proxy/pace.h"
+#include "proxy/session_source.h"
 #include "proxy/session_target.h"
 #include "proxy/session_tell.h"
 #include "proxy/session_use.h"
@@ -124,6 +125,7 @@ static void dialed(struct dial *dial, int fd, enum transport transport, enum rea
         session_stop(session, REASON_NO_MEMORY, -ENOMEM);
         return;
     }
+    session_source_keep(session);
     dial_over(session);
     for (unsigned i = 0; i < SIDE_COUNT; i++)
         lane_start(&session->lanes[i]);

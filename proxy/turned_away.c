@@ -60,8 +60,9 @@ static void drop(struct turned_away **link)
 
 static void tell(struct turned_away *entry, uint64_t now_ns)
 {
-    log_line("route %s: %llu connection%s refused: not allowed (latest from %s)", entry->route,
-             (unsigned long long)entry->count, entry->count == 1 ? "" : "s", entry->from);
+    log_of("ROUTE", entry->route, LOG_NOTICE,
+           "route %s: %llu connection%s refused: not allowed (latest from %s)", entry->route,
+           (unsigned long long)entry->count, entry->count == 1 ? "" : "s", entry->from);
     entry->count = 0;
     entry->next_ns = now_ns + TURNED_AWAY_NS;
 }

@@ -50,8 +50,9 @@ static const struct sessions_events events = {
 
 static void tell_refused(const struct arrival *arrival)
 {
-    log_line("route %s: a connection was refused, and more may be: no room for another session",
-             arrival->opening->route->name);
+    log_of("ROUTE", arrival->opening->route->name, LOG_WARNING,
+           "route %s: a connection was refused, and more may be: no room for another session",
+           arrival->opening->route->name);
 }
 
 /* Its load has been counted. */
@@ -174,7 +175,7 @@ static void listen_on(struct worker *worker, struct mailbox_change *change)
 
     if (!listener || worker->state > WORKER_RUNNING) {
         if (!listener)
-            log_line("route %s: cannot listen: out of memory", change->opening->route->name);
+            log_error("route %s: cannot listen: out of memory", change->opening->route->name);
         free(listener);
         mailbox_change_drop(change);
         return;
