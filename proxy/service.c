@@ -43,6 +43,8 @@ static void reload_guests(struct service *service, const struct guest *old_each)
              : 0;
     if (error < 0)
         log_warning("vsluice: no guests of [guest *]: %s", strerror(-error));
+    if (service->guest_routes)
+        guest_routes_look(service->guest_routes);
 }
 
 static const char nothing_changed[] =

@@ -140,8 +140,7 @@ class Moves(ReloadCase):
         taken, mine = f'unix:@{out}-x-p', f'unix:@{out}-y-p'
         vsluice = self.run_it({**template, 'r': (self.still, self.first.endpoint, '')}, each)
         fds = vsluice.fds()
-        with self.dial(mine) as sock:
-            sock.sendall(b'x')
+        self.dial(mine).close()
         said = self.reload({**template, 'r': (f'{taken}\n         {self.second.endpoint}', self.second.endpoint, '')}, each,
                            status=UNAVAILABLE)
         self.assertIn('nothing has changed', said)
