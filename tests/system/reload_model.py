@@ -79,8 +79,8 @@ def claims_of(listen, guests):
 
 
 class Place:
-    """What is behind a claim: whose words are to come, whether they are asked for as of a VMM; which listener it is of, to
-    know it by after a reload; the mode of its file."""
+    """What is behind a claim: whose words are to come, whether they are asked for as of a VMM; which listener it is of,
+    to know it by after a reload; the mode of its file."""
 
     def __init__(self, answer, mux, listen, mode):
         self.answer, self.mux, self.listen, self.mode = answer, mux, listen, mode
@@ -159,7 +159,8 @@ class Generator:
 
     def listen(self):
         world, random = self.world, self.random
-        kind = random.choice(['tcp'] * 4 + ['half'] * 2 + ['file', 'abstract', 'vsock-mux', 'vsock-mux file', 'guest', 'odd file'])
+        kind = random.choice(['tcp'] * 4 + ['half'] * 2 + ['file', 'abstract', 'vsock-mux', 'vsock-mux file', 'guest',
+                                                           'odd file'])
         if kind == 'tcp':
             return self.tcp_listen()
         if kind == 'half':
@@ -167,9 +168,9 @@ class Generator:
         if kind == 'guest':
             return f'guest:{random.choice(world.guest_names)}:{random.choice((7, 8))}'
         path = random.choice(world.paths)
+        odd = f'{os.path.dirname(path)}/./{os.path.basename(path)}'
         return {'file': f'unix:{path}', 'abstract': f'unix:@{path}', 'vsock-mux': f'vsock-mux:{path}:7',
-                'vsock-mux file': f'unix:{path}_7', 'odd file': f'unix:{os.path.dirname(path)}/./{os.path.basename(path)}',
-                }[kind]
+                'vsock-mux file': f'unix:{path}_7', 'odd file': f'unix:{odd}'}[kind]
 
     def target(self, each=False):
         world, random = self.world, self.random
@@ -188,7 +189,8 @@ class Generator:
         """None of them changes who may connect."""
         random = self.random
         each = ['connect-timeout = 7s', 'idle-timeout = 1h', 'keepalive = 1m', 'keepalive = off', 'backlog = 100',
-                'lane = small', 'lane = auto', 'max-session-time = 1h', 'max-sessions = 1000', 'half-close-timeout = 1h']
+                'lane = small', 'lane = auto', 'max-session-time = 1h', 'max-sessions = 1000',
+                'half-close-timeout = 1h']
         chosen = {option.partition(' ')[0]: option for option in random.sample(each, random.choice((0, 0, 1, 3)))}
         if any(listen.startswith(('unix:/', 'mux:/')) for listen in listens) and random.random() < 0.5:
             chosen['mode'] = f'mode = 0{random.choice((600, 660, 666))}'
@@ -217,8 +219,8 @@ class Generator:
         """One thing."""
         random, routes, guests = self.random, configuration.routes, configuration.guests
         own = [name for name in routes if name != STEADY]
-        kind = random.choice(['add'] * 5 + ['drop'] * 3 + ['rename', 'retarget', 'policy', 'listen', 'move', 'move', 'swap',
-                                                            'guest', 'guest', 'each', 'order', 'steady', 'empty'])
+        kind = random.choice(['add'] * 5 + ['drop'] * 3 + ['move', 'guest'] * 2 + [
+            'rename', 'retarget', 'policy', 'listen', 'swap', 'each', 'order', 'steady', 'empty'])
         if kind == 'add' or not own:
             route = self.route()
             routes[route.name] = route
@@ -304,7 +306,8 @@ MISTAKES = [
     ('[route b]\nlisten = tcp:*:9\n         tcp:127.0.0.1:9\ntarget = unix:{free}\n', r'is claimed already by'),
     ('[route b]\nlisten = unix:{steady}\ntarget = unix:{free}\n', r'is claimed already by'),
     ('[route steady]\nlisten = unix:{free}\ntarget = unix:{free}\n', r'steady'),
-    ('[route b]\nlisten = unix:{free}-{{name}}\n         unix:{free}\ntarget = unix:{free}\n', r"the same for every guest|there is none"),
+    ('[route b]\nlisten = unix:{free}-{{name}}\n         unix:{free}\ntarget = unix:{free}\n',
+     r"the same for every guest|there is none"),
     ('[route b]\nlisten = tcp:127.0.0.1:9-11\ntarget = tcp:127.0.0.1:9-10\n', r'make them as many'),
     ('[route b]\nlisten = mux:{free}\ntarget = unix:{free}\n', r'leaves it to them'),
     ('[route b]\nlisten = unix:{free}\ntarget = unix:{free}\nallow = 10.0.0.0/33\n', r'10\.0\.0\.0/33'),
@@ -316,7 +319,8 @@ MISTAKES = [
     ('[route b]\nlisten = unix:{free}' + 'x' * 120 + '\ntarget = unix:{free}\n', r'107'),
     ('nothing = before\n', r'.'),
     # That shows when it is bound; or when what listens on one half of an address has made way for the whole.
-    ('[route b]\nlisten = unix:{free}\n         tcp:*:{half}\ntarget = unix:{free}\n', r'nothing has changed|is claimed already by'),
+    ('[route b]\nlisten = unix:{free}\n         tcp:*:{half}\ntarget = unix:{free}\n',
+     r'nothing has changed|is claimed already by'),
     ('[route b]\nlisten = unix:{free}\n         unix:{taken}\ntarget = unix:{free}\n', r'nothing has changed'),
     ('[route b]\nlisten = unix:{free}\n         unix:{plain_file}\ntarget = unix:{free}\n', r'nothing has changed'),
     ('[route b]\nlisten = unix:{free}\n         unix:{nowhere}\ntarget = unix:{free}\n', r'nothing has changed'),

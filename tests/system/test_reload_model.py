@@ -97,7 +97,8 @@ class World:
         self.runner.thread.start()
         test.addCleanup(self.runner.end)
         self._listen(socket.AF_INET6, ('::1', self.half_port))
-        self.special = {'half': self.half_port, 'free': f'{self.dir}/free', 'taken': f'{self.dir}/taken', 'plain_file': f'{self.dir}/file',
+        self.special = {'half': self.half_port, 'free': f'{self.dir}/free', 'taken': f'{self.dir}/taken',
+                        'plain_file': f'{self.dir}/file',
                         'nowhere': f'{self.dir}/nowhere/s', 'steady': f'{self.dir}/steady'}
         self._listen(socket.AF_UNIX, self.special['taken'])
         self._listen(socket.AF_UNIX, '\0' + self.special['taken'])
@@ -140,8 +141,8 @@ class World:
         guest_files = [f'{path}_{port}' for path in self.vmm_paths for port in (7, 8, 9)]
         found = [pattern.replace('{name}', name) for pattern in self.patterns for name in self.found_names]
         outs = [f'{out}-{name}' for out in self.outs for name in (*self.guest_names, *self.found_names)]
-        files = [*self.paths, *(f'{path}_7' for path in self.paths), *guest_files, *(f'{path}_9' for path in found), *outs,
-                 self.special['free'], self.special['steady']]
+        files = [*self.paths, *(f'{path}_7' for path in self.paths), *guest_files, *(f'{path}_9' for path in found),
+                 *outs, self.special['free'], self.special['steady']]
         return ([('4', host, port) for host in ('127.0.0.1', '127.0.0.2') for port in (*self.ports, self.half_port)] +
                 [('6', '::1', port) for port in self.ports] + [('file', path) for path in files] +
                 [('abstract', path) for path in (*self.paths, *outs)])
@@ -230,8 +231,8 @@ class Model(harness.TestCase):
         then = {(claim, place.listen): place for claim, place in before}
         kept = [(claim, place.mux, (then[claim, place.listen].answer, place.answer)) for claim, place in after
                 if (claim, place.listen) in then and then[claim, place.listen].mux == place.mux]
-        kept = [((kind, {'4': '127.0.0.1', '6': '::1'}[kind], *rest[1:]) if rest[0] is None else (kind, *rest), mux, answers)
-                for (kind, *rest), mux, answers in kept]
+        hosts = {'4': '127.0.0.1', '6': '::1'}
+        kept = [((kind, where or hosts[kind], *port), mux, answers) for (kind, where, *port), mux, answers in kept]
         self.kept = self.chance.sample(kept, min(3, len(kept)))
 
     def log(self):
@@ -310,8 +311,8 @@ class Model(harness.TestCase):
         return configuration
 
     def stays(self, place, configuration, after):
-        """Where an address cannot be had, what had made way for others was closed for a moment, and what is of a guest that
-        would have a section."""
+        """Where an address cannot be had, what had made way for others was closed for a moment, and what is of a guest
+        that would have a section."""
         if place[-1] == self.world.half_port:
             return False
         old = [(claim, found) for claim, found in model(configuration, self.world) if conflict(claim, place)]

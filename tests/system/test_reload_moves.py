@@ -124,8 +124,9 @@ class Moves(ReloadCase):
     def test_routes_swap(self):
         ports = [free_port(), free_port()]
         forms = [[f'tcp:{host}:{port}' for port in ports] for host in ('*', '127.0.0.1')]
-        vsluice = self.run_it({'a': (forms[0][0], self.first.endpoint, ''), 'b': (forms[1][1], self.second.endpoint, '')})
-        self.reload({'a': (forms[0][1], self.first.endpoint, ''), 'b': (forms[1][0], self.second.endpoint, '')})
+        first, second = self.first.endpoint, self.second.endpoint
+        vsluice = self.run_it({'a': (forms[0][0], first, ''), 'b': (forms[1][1], second, '')})
+        self.reload({'a': (forms[0][1], first, ''), 'b': (forms[1][0], second, '')})
         self.assertEqual(self.ask(forms[1][1]), b'first')
         self.assertEqual(self.ask(forms[1][0]), b'second')
         self.end_well(vsluice)
@@ -141,8 +142,8 @@ class Moves(ReloadCase):
         vsluice = self.run_it({**template, 'r': (self.still, self.first.endpoint, '')}, each)
         fds = vsluice.fds()
         self.dial(mine).close()
-        said = self.reload({**template, 'r': (f'{taken}\n         {self.second.endpoint}', self.second.endpoint, '')}, each,
-                           status=UNAVAILABLE)
+        both = f'{taken}\n         {self.second.endpoint}'
+        said = self.reload({**template, 'r': (both, self.second.endpoint, '')}, each, status=UNAVAILABLE)
         self.assertIn('nothing has changed', said)
         vsluice.wait_lines(f'listening on {taken} -> guest:p:1', 2)
         self.reload({'y': template['y'], 'r': (taken, self.second.endpoint, '')}, each)
