@@ -251,6 +251,7 @@ void config_free(struct config *config)
     free(config->routes);
     free(config->files);
     free(config->admin_path);
+    free(config->admin_listen);
     config_free(config->parent);
     free(config);
 }

@@ -215,10 +215,11 @@ struct config {
     atomic_uint references;
     struct config *parent; /* of config_of_guest(): lends its strings and guests; else NULL */
 
-    unsigned workers;          /* 0: one per CPU */
-    unsigned sessions_max;     /* 0: as many as the descriptor limit allows */
-    uint64_t drain_timeout_ns; /* default 30 s */
-    char *admin_path;          /* of the admin socket; NULL: none */
+    unsigned workers;              /* 0: one per CPU */
+    unsigned sessions_max;         /* 0: as many as the descriptor limit allows */
+    uint64_t drain_timeout_ns;     /* default 30 s */
+    char *admin_path;              /* of the admin socket; NULL: none */
+    struct endpoint *admin_listen; /* where it can be read over TCP; NULL: nowhere */
     enum config_log_format log_format;
     unsigned log_rate; /* lines of failing sessions in a minute; 0: any number; default 1000 */
     uid_t user_uid;            /* as whom it runs once it listens; (uid_t)-1: not said */

@@ -28,6 +28,8 @@ static const struct key keys[KEY_COUNT] = {
                                     "a duration above 0, such as 5s, 500ms or 2m"},
     [KEY_ADMIN_SOCKET] = {"admin-socket", SECTION_GLOBAL, KEY_SINGLE, admin_socket_set,
                           "the path of a Unix socket, such as /run/vsluice/admin.sock"},
+    [KEY_ADMIN_LISTEN] = {"admin-listen", SECTION_GLOBAL, KEY_SINGLE, admin_listen_set,
+                          "a TCP address and port, such as tcp:127.0.0.1:9100"},
     [KEY_LOG_FORMAT] = {"log-format", SECTION_GLOBAL, KEY_SINGLE, log_format_set,
                         "auto, journal, text or json"},
     [KEY_LOG_RATE] = {"log-rate", SECTION_GLOBAL, KEY_SINGLE, log_rate_set,

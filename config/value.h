@@ -36,6 +36,7 @@ void sessions_max_set(struct draft *draft, const char *value);
 void drain_timeout_set(struct draft *draft, const char *value);
 void global_connect_timeout_set(struct draft *draft, const char *value);
 void admin_socket_set(struct draft *draft, const char *value);
+void admin_listen_set(struct draft *draft, const char *value);
 void user_set(struct draft *draft, const char *value);
 void sandbox_set(struct draft *draft, const char *value);
 void address_set(struct draft *draft, const char *value);

@@ -2,8 +2,10 @@
 #include "proxy/admin.h"
 
 #include "config/config.h"
+#include "config/defaults.h"
 #include "proxy/bind_unix.h"
 #include "proxy/library.h"
+#include "proxy/tcp_options.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,7 +35,7 @@ static struct {
 
 struct admin {
     struct admin_routes routes;
-    struct bound bound;
+    struct bound bound; /* one socket, as its address names one */
     struct MHD_Daemon *daemon;
 };
 
@@ -55,6 +57,7 @@ static const char too_long[] = "the body is longer than 64 KiB; send it in parts
 static int load(char error[static LIBRARY_ERROR_BYTES])
 {
     static const char *const names[] = {"libmicrohttpd.so.12", NULL};
+    static bool loaded; /* servers that run read `mhd` */
     static const struct library_symbol symbols[] = {
         {"MHD_start_daemon", &mhd.start_daemon},
         {"MHD_stop_daemon", &mhd.stop_daemon},
@@ -65,7 +68,9 @@ static int load(char error[static LIBRARY_ERROR_BYTES])
         {"MHD_destroy_response", &mhd.destroy_response},
         {0},
     };
-    return library_open(names, symbols, "libmicrohttpd", error);
+    int failed = loaded ? 0 : library_open(names, symbols, "libmicrohttpd", error);
+    loaded = failed == 0;
+    return failed;
 }
 
 /* libmicrohttpd asks when it has read the first line of a request. What it makes of the path and
@@ -215,6 +220,23 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
     return answer(owner, connection, method, exchange, exchange->body_lost > 0 ? too_long : NULL);
 }
 
+/* What bind_route_listen() makes of `*` and of an address is one socket. That it closes with a
+ * reset would cut answers short. */
+static int claim_tcp(struct bound *ret, const struct endpoint *endpoint,
+                     char error[static BIND_ERROR_BYTES])
+{
+    struct route policy = {.backlog = BACKLOG, .keepalive_ns = DEFAULT_KEEPALIVE_NS};
+    struct bound bounds[BOUND_MAX];
+    int count = bind_route_listen(&policy, endpoint, bounds, error);
+
+    if (count < 0)
+        return count;
+    assert(count == 1);
+    *ret = bounds[0];
+    tcp_options_close_whole(ret->fd);
+    return 0;
+}
+
 static int claim(struct bound *ret, const char *path, char error[static BIND_ERROR_BYTES])
 {
     struct endpoint endpoint = {.kind = ENDPOINT_UNIX, .fd = -1};
@@ -246,6 +268,7 @@ static struct MHD_Daemon *serve(struct admin *admin, unsigned silent_s_max)
     struct MHD_Daemon *daemon = mhd.start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, admin,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)ADMIN_ADDRESS_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, silent_s_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)ADMIN_REQUEST_BYTES, MHD_OPTION_URI_LOG_CALLBACK, exchange_new, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_free, NULL, MHD_OPTION_END);
@@ -268,7 +291,8 @@ int admin_start(struct admin **ret, const struct admin_options *options,
     admin->routes = options->routes;
     int failed = load(error);
     if (!failed)
-        failed = claim(&admin->bound, options->path, error);
+        failed = options->tcp ? claim_tcp(&admin->bound, options->tcp, error)
+                              : claim(&admin->bound, options->path, error);
     if (failed) {
         free(admin);
         return failed;
@@ -277,7 +301,7 @@ int admin_start(struct admin **ret, const struct admin_options *options,
     admin->daemon = serve(admin, silent_s_max);
     if (!admin->daemon) {
         failed = errno ? -errno : -ENOMEM;
-        snprintf(error, ADMIN_ERROR_BYTES, "unix:%s: cannot be served: %s", options->path,
+        snprintf(error, ADMIN_ERROR_BYTES, "%s: cannot be served: %s", admin->bound.text,
                  strerror(-failed));
         bound_close(&admin->bound);
         free(admin);
@@ -285,6 +309,11 @@ int admin_start(struct admin **ret, const struct admin_options *options,
     }
     *ret = admin;
     return 0;
+}
+
+const char *admin_address(const struct admin *admin)
+{
+    return admin->bound.text;
 }
 
 int admin_give_file(const struct admin *admin, uid_t uid, gid_t gid)

@@ -1,24 +1,28 @@
-/* The admin socket: HTTP on a Unix socket, for those who may open its file.
+/* The admin socket: HTTP on a Unix socket, for those who may open its file; and the same to look at
+ * over TCP, for those who may connect there.
  *
- * GNU libmicrohttpd serves it in a thread of its own: every handler runs on that thread, one at a
- * time, and must be quick, as all others wait meanwhile. No signal is delivered there. The library
- * is loaded when a server starts.
+ * GNU libmicrohttpd serves each in a thread of its own: a handler runs on that thread, one at a
+ * time, and must be quick, as all others wait meanwhile. Two servers of one table may call it at
+ * once. No signal is delivered there. The library is loaded when the first server starts.
  *
  * A connection may ask many times. What no body is for gets 413 with one, and so does a body over
  * ADMIN_BODY_BYTES; one that goes on and on is cut off.
  * Malformed HTTP and headers over ADMIN_REQUEST_BYTES are answered by libmicrohttpd itself, in
- * words of its own. Of more than ADMIN_CONNECTIONS_MAX connections the others wait in the backlog.
+ * words of its own. Of more than ADMIN_CONNECTIONS_MAX connections the others wait in the backlog;
+ * over TCP, more than ADMIN_ADDRESS_CONNECTIONS_MAX from one address are closed at once.
  */
 #pragma once
 
+#include "config/endpoint.h"
 #include "proxy/admin_route.h"
 
 #include <sys/types.h>
 
-#define ADMIN_CONNECTIONS_MAX 64
-#define ADMIN_SILENT_S_MAX    10
-#define ADMIN_REQUEST_BYTES   16384
-#define ADMIN_BODY_BYTES      65536
+#define ADMIN_CONNECTIONS_MAX         64
+#define ADMIN_ADDRESS_CONNECTIONS_MAX 16
+#define ADMIN_SILENT_S_MAX            10
+#define ADMIN_REQUEST_BYTES           16384
+#define ADMIN_BODY_BYTES              65536
 /* That it opens: those of connections, and twice the listener, epoll, and what wakes the thread. */
 #define ADMIN_DESCRIPTORS (ADMIN_CONNECTIONS_MAX + 4)
 
@@ -26,6 +30,7 @@ struct admin;
 
 struct admin_options {
     const char *path;           /* absolute; copied */
+    const struct endpoint *tcp; /* in its place: an address, or `*` */
     struct admin_routes routes; /* the table and its owner stay until admin_stop() */
     unsigned silent_s_max;      /* closes connections that are silent for so long; 0: the above */
 };
@@ -33,10 +38,14 @@ struct admin_options {
 #define ADMIN_ERROR_BYTES 512
 
 /* Claims the path, with mode 0600 from its beginning: a stale socket is replaced, a live one
- * refused. Then serves. 0, and *ret is the caller's; or negative errno and a sentence in `error`:
- * -EADDRINUSE, -EEXIST, -EACCES, -ENOENT (of the directory), -ENOSYS (no libmicrohttpd). */
+ * refused; or the TCP address. Then serves. 0, and *ret is the caller's; or negative errno and a
+ * sentence in `error`: -EADDRINUSE, -EEXIST, -EACCES, -ENOENT (of the directory), -ENOSYS (no
+ * libmicrohttpd). */
 int admin_start(struct admin **ret, const struct admin_options *options,
                 char error[static ADMIN_ERROR_BYTES]);
+
+/* Where it is: what it is bound to. */
+const char *admin_address(const struct admin *admin);
 
 /* Its file is that user's from now on. 0 or a negative errno. NULL is allowed. */
 int admin_give_file(const struct admin *admin, uid_t uid, gid_t gid);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -70,15 +71,20 @@ static uint64_t count_descriptors(void)
     return count_entries("/proc/self/fd");
 }
 
-/* Once, as the clocks drift against each other. */
+static double booted_s;
+
+static void find_boot(void)
+{
+    booted_s = now_s(CLOCK_REALTIME) - now_s(CLOCK_BOOTTIME);
+}
+
+/* By the clocks as they stood once: they drift against each other. */
 static double started_s(const struct process_stat *stat, double ticks_per_s)
 {
-    static double started_s;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (started_s == 0)
-        started_s = now_s(CLOCK_REALTIME) - now_s(CLOCK_BOOTTIME) +
-                    (double)stat->started_ticks / ticks_per_s;
-    return started_s;
+    pthread_once(&once, find_boot);
+    return booted_s + (double)stat->started_ticks / ticks_per_s;
 }
 
 static void print_gauge(struct exposition *exposition, const char *name, const char *help,

@@ -141,14 +141,22 @@ static bool matches(const char *pattern, const struct segments *path,
     return i == path->count;
 }
 
+static bool is_open(const struct admin_routes *routes, const struct admin_route *route)
+{
+    return !routes->read_only || strcmp(route->method, "GET") == 0;
+}
+
 static int refuse_path(const struct admin_routes *routes, struct admin_request *request)
 {
     char known[SENTENCE_BYTES / 2] = "";
     size_t length = 0;
 
-    for (size_t i = 0; i < routes->count && length < sizeof(known); i++)
-        length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s %s", i ? ", " : "",
-                                   routes->at[i].method, routes->at[i].pattern);
+    for (size_t i = 0; i < routes->count && length < sizeof(known); i++) {
+        if (!is_open(routes, &routes->at[i]))
+            continue;
+        length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s %s",
+                                   length ? ", " : "", routes->at[i].method, routes->at[i].pattern);
+    }
     return admin_refuse(request, 404, "there is no '%.*s' here; there are %s", QUOTED_MAX,
                         request->path, known);
 }
@@ -187,11 +195,15 @@ static int choose(const struct admin_routes *routes, const struct segments *path
                   struct admin_request *request)
 {
     size_t length = 0;
+    bool closed = false;
 
     for (size_t i = 0; i < routes->count; i++) {
         const struct admin_route *route = &routes->at[i];
         memset(request->values, 0, sizeof(request->values));
         if (!matches(route->pattern, path, request->values))
+            continue;
+        closed |= !is_open(routes, route);
+        if (!is_open(routes, route))
             continue;
         if (strcmp(route->method, request->method) == 0)
             return call(route, routes->owner, request);
@@ -199,6 +211,11 @@ static int choose(const struct admin_routes *routes, const struct segments *path
             length += (size_t)snprintf(request->allow + length, sizeof(request->allow) - length,
                                        "%s%s", length ? ", " : "", route->method);
     }
+    if (length == 0 && closed)
+        return admin_refuse(request, 403,
+                            "'%.*s' changes what runs, and here it can only be looked at; ask the "
+                            "admin socket",
+                            QUOTED_MAX, request->path);
     if (length == 0)
         return refuse_path(routes, request);
     return admin_refuse(request, 405, "'%.*s' is not for %.*s; use %s", QUOTED_MAX, request->path,

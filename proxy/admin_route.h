@@ -51,6 +51,7 @@ struct admin_routes {
     void *owner; /* handed to every handler */
     /* Of the POST whose request may have a body; NULL: none has. */
     const char *body_path;
+    bool read_only; /* what is no GET is refused */
 };
 
 /* Calls the handler that `uri` (path and query, as sent) asks for, or answers with an error itself.

@@ -49,8 +49,9 @@ static int prepare(struct service *service)
     bool refused;
 
     descriptors_divide(listeners_expected(service, options.count), options.count,
-                       config->admin_path ? ADMIN_DESCRIPTORS : 0, config->sessions_max,
-                       &options.descriptors);
+                       (config->admin_path ? ADMIN_DESCRIPTORS : 0) +
+                           (config->admin_listen ? ADMIN_DESCRIPTORS : 0),
+                       config->sessions_max, &options.descriptors);
     if (options.descriptors.sessions < options.count)
         options.count = (unsigned)options.descriptors.sessions;
     if (options.count == 0) {
@@ -90,6 +91,8 @@ static void stop_listening(struct service *service)
     orders_close(&service->orders);
     admin_stop(service->admin);
     service->admin = NULL;
+    admin_stop(service->admin_tcp);
+    service->admin_tcp = NULL;
     guest_routes_free(service->guest_routes);
     service->guest_routes = NULL;
     entrances_close(&service->entrances);
@@ -222,22 +225,44 @@ static int supervise(struct service *service)
     return error;
 }
 
-static int begin_admin(struct service *service)
+static int begin_admin_socket(struct service *service)
 {
     char error[ADMIN_ERROR_BYTES];
-
-    if (!service->config->admin_path)
-        return 0;
-    service->actions = (struct admin_actions){&service->uses, service->workers, &service->orders};
     struct admin_options options = {
         .path = service->config->admin_path,
         .routes = {admin_actions_routes, ADMIN_ACTIONS_COUNT, &service->actions,
-                   ADMIN_ACTIONS_BODY_PATH},
+                   ADMIN_ACTIONS_BODY_PATH, false},
     };
-    int failed = admin_start(&service->admin, &options, error);
+
+    int failed = options.path ? admin_start(&service->admin, &options, error) : 0;
     if (failed < 0)
         log_error("vsluice: admin-socket: %s", error);
     return failed;
+}
+
+static int begin_admin_listen(struct service *service)
+{
+    char error[ADMIN_ERROR_BYTES];
+    struct admin_options options = {
+        .tcp = service->config->admin_listen,
+        .routes = {admin_actions_routes, ADMIN_ACTIONS_COUNT, &service->actions, NULL, true},
+    };
+
+    if (!options.tcp)
+        return 0;
+    int failed = admin_start(&service->admin_tcp, &options, error);
+    if (failed < 0)
+        log_line("vsluice: admin-listen: %s", error);
+    else
+        log_line("metrics at %s, to be read only", admin_address(service->admin_tcp));
+    return failed;
+}
+
+static int begin_admin(struct service *service)
+{
+    service->actions = (struct admin_actions){&service->uses, service->workers, &service->orders};
+    int failed = begin_admin_socket(service);
+    return failed < 0 ? failed : begin_admin_listen(service);
 }
 
 /* All that listens is there. What root made for itself is the user's. */

@@ -13,15 +13,16 @@
 static void tell_unchanged(const struct config *old, const struct config *new)
 {
     bool other_admin = !old->admin_path != !new->admin_path ||
-                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0);
-
+                       !old->admin_listen != !new->admin_listen ||
+                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0) ||
+                       (old->admin_listen && !endpoint_equal(old->admin_listen, new->admin_listen));
     bool other_guard = old->user_uid != new->user_uid || old->user_gid != new->user_gid ||
                        old->sandbox != new->sandbox;
 
     if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin ||
         other_guard)
-        log_line("reload: workers, max-sessions, admin-socket, user and sandbox of [global] hold "
-                 "from the next start on");
+        log_line("reload: workers, max-sessions, admin-socket, admin-listen, user and sandbox of "
+                 "[global] hold from the next start on");
 }
 
 /* The guests of [guest *], as the new configuration has them. */

@@ -21,6 +21,7 @@ struct service {
     struct workers *workers;
     struct guest_routes *guest_routes; /* NULL: there is no [guest *] */
     struct admin *admin;               /* NULL: none is configured */
+    struct admin *admin_tcp;           /* NULL: none is configured */
     struct admin_actions actions;
     struct orders orders;
     struct added_routes added;

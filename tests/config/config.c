@@ -113,6 +113,7 @@ Test(config, what_holds_where_nothing_is_said)
     cr_expect_eq(route->guest_probe_ns, 60 * S);
     cr_expect_eq(route->lane, ROUTE_LANE_AUTO);
     cr_expect_null(result.config->admin_path);
+    cr_expect_null(result.config->admin_listen);
     cr_expect_null(result.config->guest_each);
     cr_expect_eq(result.config->template_count, 0);
     scratch_free(&result);
@@ -186,14 +187,17 @@ Test(config, every_key_of_what_stands_for_many)
 Test(config, the_last_admin_socket_holds)
 {
     static const struct scratch_file files[] = {
-        {SCRATCH_FILE, "[global]\nadmin-socket = /a\n", 0},
-        {SCRATCH_FILE ".d/b.conf", "[global]\nadmin-socket = /b\n", 0},
+        {SCRATCH_FILE, "[global]\nadmin-socket = /a\nadmin-listen = tcp:[::1]:1\n", 0},
+        {SCRATCH_FILE ".d/b.conf", "[global]\nadmin-socket = /b\nadmin-listen = tcp:*:9100\n", 0},
     };
     static const struct config_sources sources = {.path = SCRATCH_FILE};
     struct scratch_result result = scratch_read(files, COUNT_OF(files), &sources);
 
     cr_expect_eq(result.problems.count, 0);
     cr_expect_str_eq(result.config->admin_path, "/b");
+    cr_assert_not_null(result.config->admin_listen);
+    cr_expect_str_eq(result.config->admin_listen->name, "*");
+    cr_expect_eq(result.config->admin_listen->port, 9100);
     scratch_free(&result);
     scratch_leaks_check();
 }

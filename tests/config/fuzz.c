@@ -17,6 +17,7 @@
 static const char seed_text[] =
     "[global]\nworkers = 2\nmax-sessions = 100\ndrain-timeout = 3s\n"
     "admin-socket = /run/admin\n"
+    "admin-listen = tcp:127.0.0.1:9100\n"
     "; comment\n"
     "[guest web1]\naddress = vsock:3\nvmm = kernel\n"
     "[guest fc7]\naddress = vsock-mux:/run/fc7/v.sock\n"

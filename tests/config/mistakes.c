@@ -21,7 +21,7 @@
 /* clang-format off */
 #define GLOBAL_KEYS                                                 \
     "workers, max-sessions, drain-timeout, connect-timeout, "       \
-    "admin-socket, "                                                \
+    "admin-socket, admin-listen, "                                                \
     "log-format, log-rate, access-log, "                            \
     "user and sandbox"
 #define GUEST_KEYS                                                  \

@@ -272,6 +272,14 @@ Test(mistakes_many, values)
         {"[global]\nadmin-socket = /run/\n", AT(2) ADMIN("/run/")},
         {"[global]\nadmin-socket = /" LONG60 "23456789012345678901234567890123456789012345678\n",
          AT(2) ADMIN("/" LONG60 "23456789012345678901234567890123456789012345678")},
+#define ADMIN_FORM "give it a TCP address and port, such as tcp:127.0.0.1:9100\n"
+        {"[global]\nadmin-listen = tcp:localhost:9100\n",
+         AT(2) "'tcp:localhost:9100' is no value of 'admin-listen'; " ADMIN_FORM},
+        {"[global]\nadmin-listen = unix:/run/admin\n",
+         AT(2) "'unix:/run/admin' is no value of 'admin-listen'; " ADMIN_FORM},
+        {"[global]\nadmin-listen = fd:3\n",
+         AT(2) "'fd:3' is no value of 'admin-listen'; " ADMIN_FORM},
+        {"[global]\nadmin-listen =\n", AT(2) "'admin-listen' is empty; " ADMIN_FORM},
         {"[global]\nadmin-socket =\n", AT(2) "'admin-socket' is empty; give it the path of a Unix "
                                              "socket, such as /run/vsluice/admin.sock\n"},
         {"[global]\nidle-timeout = 5s\nmachine = a\nports = 1\n",

@@ -52,7 +52,7 @@ char *__wrap_strndup(const char *text, size_t length)
 }
 
 static const char right_text[] =
-    "[global]\nadmin-socket = /run/admin\n"
+    "[global]\nadmin-socket = /run/admin\nadmin-listen = tcp:[::1]:9100\n"
     "[guest *]\naddress = vsock-mux:/run/vms/{name}/v\n"
     "[guest web]\naddress = vsock:3\n"
     "[guest fc]\naddress = vsock-mux:/fc\n"

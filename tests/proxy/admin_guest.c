@@ -189,7 +189,7 @@ Test(guest, odd_answers)
     struct admin_world world;
 
     admin_world_init(&world);
-    struct admin_options options = {.path = world.path, .routes = {routes, 2, NULL, NULL}};
+    struct admin_options options = {.path = world.path, .routes = {.at = routes, .count = 2}};
     cr_assert_eq(admin_start(&world.admin, &options, error), 0, "%s", error);
     odd_status = 200;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {

@@ -41,9 +41,12 @@ static const struct admin_route table[] = {
     {"POST", "/worded", worded, {NULL}},
 };
 
+static bool read_only;
+
 static char *ask(const char *method, const char *uri, int status, struct admin_request *request)
 {
-    struct admin_routes routes = {table, sizeof(table) / sizeof(table[0]), "called", "/t/x"};
+    struct admin_routes routes = {table, sizeof(table) / sizeof(table[0]), "called", "/t/x",
+                                  read_only};
     char *text = NULL;
     size_t bytes;
 
@@ -127,6 +130,24 @@ Test(admin_route, no_such_method)
     cr_assert_str_eq(request.allow, "");
     free(text);
     expect_error("get", "/things", 405, "use GET");
+}
+
+Test(admin_route, read_only)
+{
+    struct admin_request request;
+
+    read_only = true;
+    expect("GET", "/things?mode=fast", 200, "called mode=<fast>");
+    expect_error("POST", "/things/web1/do", 403, "ask the admin socket");
+    expect_error("GET", "/things/web1/do", 403, "ask the admin socket");
+    expect_error("PUT", "/things/web1/do", 403, "ask the admin socket");
+    expect_error("POST", "/thing", 404, "there is no '/thing'");
+    char *text = ask("GET", "/thing", 404, &request);
+    cr_assert_null(strstr(text, "POST"), "%s", text);
+    free(text);
+    text = ask("POST", "/things", 405, &request);
+    cr_assert_str_eq(request.allow, "GET");
+    free(text);
 }
 
 Test(admin_route, wrong_parts)

@@ -161,7 +161,7 @@ int admin_world_try(struct admin_world *world, unsigned silent_s_max, struct adm
 {
     struct admin_options options = {
         .path = world->path,
-        .routes = {routes, sizeof(routes) / sizeof(routes[0]), world, "/text"},
+        .routes = {routes, sizeof(routes) / sizeof(routes[0]), world, "/text", false},
         .silent_s_max = silent_s_max,
     };
     return admin_start(ret, &options, error);
