@@ -53,7 +53,7 @@ class Family:
 
     def check(self):
         assert {'TYPE', 'HELP'} <= self.metadata, f'{self.name} is not described'
-        assert not any(self.name.endswith(suffix) for suffix in ('_total', '_info', '_bucket', '_count', '_sum')), self.name
+        assert not re.search('_(total|info|bucket|count|sum|created)$', self.name), self.name
         if self.kind != 'histogram':
             return
         groups, latest = {}, None
