@@ -17,6 +17,7 @@ MORE = """[route more]
 listen = unix:/run/vsluice/more.sock
 mode = 0666
 deny = uid:bin
+access-log = yes
 target = vsock:local:80
 """
 ACTIVATED = "[route {0}]\nlisten = fd:{0}\ntarget = unix:/run/target.sock\n"
