@@ -85,8 +85,9 @@ static void good(struct check *check)
     if (target_use_is_up(check->use))
         check->good = 0;
     else if (++check->good >= settings(check)->rise && target_use_checked(check->use, true))
-        log_of("ROUTE", check->opening->route->name, LOG_NOTICE, "route %s: target %s is up again",
-               check->opening->route->name, check->use->name);
+        log_of_target(check->opening->route->name, check->use->name, true,
+                      "route %s: target %s is up again", check->opening->route->name,
+                      check->use->name);
     begin_later(check);
 }
 
@@ -96,9 +97,9 @@ static void bad(struct check *check, const char *why)
     if (check->bad < settings(check)->fall)
         check->bad++;
     if (check->bad >= settings(check)->fall && target_use_checked(check->use, false))
-        log_of("ROUTE", check->opening->route->name, LOG_WARNING,
-               "route %s: target %s is down: its check: %s", check->opening->route->name,
-               check->use->name, why);
+        log_of_target(check->opening->route->name, check->use->name, false,
+                      "route %s: target %s is down: its check: %s", check->opening->route->name,
+                      check->use->name, why);
     begin_later(check);
 }
 

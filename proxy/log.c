@@ -81,6 +81,25 @@ void log_of(const char *field, const char *name, int priority, const char *forma
     va_end(arguments);
 }
 
+void log_of_target(const char *route, const char *target, bool up, const char *format, ...)
+{
+    const struct log_field fields[] = {
+        {.name = "ROUTE", .text = route},
+        {.name = "TARGET", .text = target},
+    };
+    const struct log_event event = {
+        .priority = up ? LOG_NOTICE : LOG_WARNING,
+        .id = up ? LOG_ID_UP : LOG_ID_DOWN,
+        .fields = fields,
+        .field_count = 2,
+    };
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_va(&event, format, arguments);
+    va_end(arguments);
+}
+
 static void tell_lost(struct log_record *record, uint64_t count)
 {
     const struct log_field field = {.name = "COUNT", .number = count};

@@ -15,6 +15,8 @@
 #define LOG_ID_REFUSED   "1e9c6d846c0d4ddaae1a71b80ef73392" /* a reload */
 #define LOG_ID_SESSION   "a3c59257a3104ec488d4160242dda303" /* it ended well */
 #define LOG_ID_FAILED    "1047cc6e08584993968c553f29d6eafb" /* a session */
+#define LOG_ID_DOWN      "918cce8aa1994ce6b89f7c5a7fa38d6b" /* a target */
+#define LOG_ID_UP        "77da12b3b52a4c61982ed01a6925ae17"
 #define LOG_ID_LEFT_OUT  "531467191b314507b8d1c2173d8bb438" /* sessions without a line each */
 #define LOG_ID_LOST      "adc19eb463c742a8b644d07bd50e627e" /* lines */
 
@@ -33,6 +35,10 @@ __attribute__((format(printf, 1, 2))) void log_line(const char *format, ...);
 /* Something that is not as it should be, and something that fails. */
 __attribute__((format(printf, 1, 2))) void log_warning(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_error(const char *format, ...);
+
+/* A target of a route is up again, or down. */
+__attribute__((format(printf, 4, 5))) void log_of_target(const char *route, const char *target,
+                                                         bool up, const char *format, ...);
 
 /* With a field: of a ROUTE or GUEST. */
 __attribute__((format(printf, 4, 5))) void log_of(const char *field, const char *name, int priority,

@@ -73,7 +73,8 @@ static void add_all(struct fields *fields, const struct session *session,
         add_text(fields, "DETAIL", reason_detail(session->reason, session->error));
     add_text(fields, "INITIATOR", source->initiator);
     add_text(fields, "PROXY_SOURCE", source->told);
-    add_text(fields, "TARGET", target);
+    if (session_target(session))
+        add_text(fields, "TARGET", target);
     add_number(fields, "BYTES_THERE", session->lanes[SIDE_INITIATOR].bytes);
     add_number(fields, "BYTES_BACK", session->lanes[SIDE_TARGET].bytes);
     add_number(fields, "DURATION_USEC", session_use_age_ns(session) / 1000);
@@ -152,10 +153,10 @@ void session_log_target(const struct session *session, enum reason reason, int e
     const char *name = opening->targets[session->target].use->name;
 
     if (reason == REASON_NONE)
-        log_of("ROUTE", opening->route->name, LOG_NOTICE, "route %s: target %s is up again",
-               opening->route->name, name);
+        log_of_target(opening->route->name, name, true, "route %s: target %s is up again",
+                      opening->route->name, name);
     else
-        log_of("ROUTE", opening->route->name, LOG_WARNING,
-               "route %s: target %s is down: %s: %s (%s)", opening->route->name, name,
-               reason_token(reason), reason_text(reason), reason_detail(reason, error));
+        log_of_target(opening->route->name, name, false, "route %s: target %s is down: %s: %s (%s)",
+                      opening->route->name, name, reason_token(reason), reason_text(reason),
+                      reason_detail(reason, error));
 }

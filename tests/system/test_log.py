@@ -168,6 +168,29 @@ class Log(Case):
             self.assertLessEqual({'time', 'priority', 'message'}, set(json.loads(line)), line)
         self.assertEqual(vsluice.matches('"route":"quiet","session"'), [])
 
+    def test_target_that_comes_and_goes(self):
+        """Of one kind each, whoever finds it out: a session or a check."""
+        for options in 'fail-max = 1', 'check = connect\ncheck-interval = 100ms\ncheck-fall = 1\ncheck-rise = 1':
+            down = f'unix:{self.name(".sock")}'
+            vsluice = self.proxy(ready=False, config='[global]\nlog-format = json\n[route r]\nlisten = '
+                                                     f'tcp:127.0.0.1:0\ntarget = {down} {self.echoing()}\n'
+                                                     f'balance = failover\n{options}\n')
+            vsluice.wait_lines('"message":"ready"')
+            self.ask(self.listening_json(vsluice, 'r'))
+            found, = vsluice.wait_lines('"message":"route r: target .* is down')
+            entry = json.loads(found.string)
+            self.assertEqual([entry[key] for key in ('message_id', 'target', 'priority')],
+                             ['918cce8aa1994ce6b89f7c5a7fa38d6b', down, 4])
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(down[5:])
+                sock.listen()
+                if 'check' in options:
+                    found, = vsluice.wait_lines('"message":"route r: target .* is up again')
+                    entry = json.loads(found.string)
+                    self.assertEqual([entry[key] for key in ('message_id', 'target', 'priority')],
+                                     ['77da12b3b52a4c61982ed01a6925ae17', down, 5])
+            vsluice.stop()
+
     def test_names_that_lie(self):
         """What a stranger says, and the name of a route, begin no line and make no field."""
         wicked = 'x\n{"message":"ready"}\n\x1b[2J\x9b"\\'
