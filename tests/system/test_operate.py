@@ -235,7 +235,13 @@ class Listing(Operated):
                     except AssertionError as error:
                         if 'there is no session' not in str(error):
                             failed.append(error)
-        threads = [threading.Thread(target=run, args=(i,)) for i in range(2) for run in (churn, look)]
+
+        def attempt(run, which):
+            try:
+                run(which)
+            except (AssertionError, OSError) as error:
+                failed.append(error)
+        threads = [threading.Thread(target=attempt, args=(run, i)) for i in range(2) for run in (churn, look)]
         for thread in threads:
             thread.start()
         time.sleep(2 * SLOWNESS)
