@@ -6,8 +6,7 @@
 
 struct choice {
     struct world world;
-    struct route_uses uses;
-    struct route_use *use;
+    struct route_use *use; /* of the first session, which the world puts */
     struct guest guests[TARGETS];
     struct route_target targets[TARGETS];
     struct opening_target known[TARGETS];
@@ -21,10 +20,9 @@ static void choice_init(struct choice *choice)
 {
     static char *const names[] = {"a", "b", "c"};
 
-    *choice = (struct choice){.uses = {.first = NULL}};
+    *choice = (struct choice){.use = NULL};
     world_plain(&choice->world);
-    route_uses_init(&choice->uses);
-    choice->use = route_use_get(&choice->uses, "test");
+    choice->use = route_use_get(&choice->world.routes, "test");
     choice->session = world_add(&choice->world, FAKE_TCP, WORLD_VSOCK);
     struct world_session *session = choice->session;
     for (unsigned i = 0; i < TARGETS; i++) {
@@ -84,8 +82,6 @@ static void choice_deinit(struct choice *choice)
         guest_use_put(choice->known[i].guest);
     }
     cr_assert_eq(atomic_load(&choice->use->sessions), 0);
-    route_use_put(choice->use);
-    route_uses_deinit(&choice->uses);
     world_deinit(&choice->world);
 }
 
@@ -229,7 +225,6 @@ Test(session_targets, out_after_failures)
     for (unsigned i = 1; i < 4; i++) {
         struct world_session *beside = world_add_beside(&choice.world, FAKE_TCP, first);
         beside->opening.targets = choice.known;
-        beside->opening.use = choice.use;
         beside->initiator_script = world_calm(first, SIDE_INITIATOR, 100);
         beside->start_ns = i * 100 * MS;
         world_start(beside);
