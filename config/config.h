@@ -194,6 +194,13 @@ struct route {
     unsigned line;    /* of the section; of the command line: which of its routes, from 1 */
 };
 
+/* Is it in a guest, which may be off or booting? */
+bool route_target_in_guest(const struct route_target *target);
+
+/* The port of the target that a listener of its route leads to; ENDPOINT_PORT_NAMED: the one that
+ * the initiator names. */
+uint32_t route_target_port(const struct route_target *target, const struct route_listen *listen);
+
 /* Where the log goes, and how. */
 enum config_log_format {
     CONFIG_LOG_AUTO, /* to the journal where standard error is one, else text */
@@ -204,12 +211,6 @@ enum config_log_format {
 };
 
 extern const char *const config_log_format_names[CONFIG_LOG_COUNT];
-/* Is it in a guest, which may be off or booting? */
-bool route_target_in_guest(const struct route_target *target);
-
-/* The port of the target that a listener of its route leads to; ENDPOINT_PORT_NAMED: the one that
- * the initiator names. */
-uint32_t route_target_port(const struct route_target *target, const struct route_listen *listen);
 
 struct config {
     atomic_uint references;
@@ -222,7 +223,7 @@ struct config {
     struct endpoint *admin_listen; /* where it can be read over TCP; NULL: nowhere */
     enum config_log_format log_format;
     unsigned log_rate; /* lines of failing sessions in a minute; 0: any number; default 1000 */
-    uid_t user_uid;            /* as whom it runs once it listens; (uid_t)-1: not said */
+    uid_t user_uid;    /* as whom it runs once it listens; (uid_t)-1: not said */
     gid_t user_gid;
     bool sandbox; /* default yes: system calls that it does not need are refused */
 

@@ -18,15 +18,15 @@ struct key {
 };
 
 /* What value.c reads values with; each tells what is wrong with one. */
+void value_refuse(struct draft *draft, const char *value);
 /* False: refused. */
 bool value_number_read(struct draft *draft, const char *value, unsigned min, unsigned max,
                        unsigned *ret);
+bool value_duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
+                         uint64_t *ret_ns);
 /* Which of `words` it is; `count`: none, and that has been told. */
 size_t value_word_read(struct draft *draft, const char *value, const char *const *words,
                        size_t count);
-void value_refuse(struct draft *draft, const char *value);
-bool value_duration_read(struct draft *draft, const char *value, uint64_t min_ns, uint64_t max_ns,
-                         uint64_t *ret_ns);
 /* Each endpoint of a list. */
 void value_endpoints_read(struct draft *draft, const char *value,
                           void (*set)(struct draft *draft, const char *text));

@@ -1,8 +1,8 @@
 /* Counting sessions. */
 #include "proxy/session_use.h"
 
-#include "proxy/sweep.h"
 #include "proxy/session_target.h"
+#include "proxy/sweep.h"
 
 uint64_t session_use_age_ns(const struct session *session)
 {
