@@ -3,6 +3,7 @@
 #include "proxy/command.h"
 #include "proxy/descriptors.h"
 #include "proxy/refusal.h"
+#include "proxy/sandbox.h"
 #include "proxy/system_file.h"
 #include "ring/feature.h"
 #include "ring/ring.h"
@@ -124,6 +125,17 @@ static void tell_privilege(void)
                "ports to listen on", first);
 }
 
+static void tell_sandbox(void)
+{
+    char why[SANDBOX_ERROR_BYTES];
+
+    if (sandbox_probe(why) == 0)
+        printf(ROW "those that a relay does not need are refused once it is ready\n",
+               "system calls");
+    else
+        printf(ROW "all that the kernel allows: %s\n", "system calls", why);
+}
+
 static void tell_context(void)
 {
     uint32_t cid;
@@ -183,6 +195,7 @@ int command_doctor(int argc, char **argv)
     bool able = tell_ring();
     tell_limits();
     tell_privilege();
+    tell_sandbox();
     tell_context();
     tell_transports();
     tell_configuration();

@@ -6,6 +6,7 @@
 #include "proxy/log.h"
 #include "proxy/privilege.h"
 #include "proxy/refusal.h"
+#include "proxy/sandbox.h"
 #include "proxy/service.h"
 #include "proxy/service_orders.h"
 #include "ring/clock.h"
@@ -293,6 +294,15 @@ static int drop_privilege(struct service *service)
     return error;
 }
 
+/* All libraries that are always needed are there, and all rings. */
+static void begin_sandbox(const struct service *service)
+{
+    char why[SANDBOX_ERROR_BYTES];
+
+    if (service->config->sandbox && sandbox_begin(why) < 0)
+        log_line("vsluice: goes on without its filter of system calls: %s", why);
+}
+
 /* The guests that are there already are listened for before `ready` is said. */
 static int begin(struct service *service)
 {
@@ -315,6 +325,7 @@ static int begin(struct service *service)
     }
     if (service->guest_routes)
         guest_routes_look(service->guest_routes);
+    begin_sandbox(service);
     workers_command(service->workers, MAILBOX_ACCEPT);
     log_event(&(struct log_event){.priority = LOG_INFO, .id = LOG_ID_READY}, "ready");
     notify_ready(&service->notify);

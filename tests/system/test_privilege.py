@@ -161,5 +161,35 @@ class Privilege(harness.TestCase):
         self.assertEqual(proxy.matches('^ready$'), [])
 
 
+class Sandbox(harness.TestCase):
+    def filters(self, glob):
+        """Filters of system calls of each thread of a vsluice that relays, beyond those of who started it."""
+        conf = self.name('.conf')
+        server = self.start(harness.Peer([harness.PEER, 'serve', 'tcp:127.0.0.1:0'], 'server'))
+        pathlib.Path(conf).write_text(f'[global]\nworkers = 2\nadmin-socket = {self.name(".admin")}\n{glob}\n'
+                                      f'[route r]\nlisten = tcp:127.0.0.1:0\ntarget = {server.endpoint}\n')
+        proxy = self.start(harness.Proxy([VSLUICE, 'run', '-c', conf])).wait_ready()
+        done = subprocess.run([harness.PEER, 'exchange', proxy.endpoint, '--bytes', '64K'], timeout=30 * SLOWNESS)
+        self.assertEqual(done.returncode, 0)
+        mine = int(pathlib.Path('/proc/self/status').read_text().partition('Seccomp_filters:')[2].split()[0])
+        found = [(status['Seccomp'], int(status['Seccomp_filters'][0]) - mine, status['NoNewPrivs'])
+                 for _, status in threads(proxy)]
+        self.assertGreaterEqual(len(found), 4)
+        text = proxy.text
+        self.end_well(proxy)
+        return found, text
+
+    def test_a_filter_holds_for_all_threads(self):
+        found, text = self.filters('')
+        if 'goes on without its filter' in text:
+            self.skipTest(text)
+        self.assertEqual({(mode[0], more, nnp[0]) for mode, more, nnp in found}, {('2', 1, '1')})
+
+    def test_none_where_it_is_not_wanted(self):
+        found, text = self.filters('sandbox = no')
+        self.assertEqual({(more, nnp[0]) for _, more, nnp in found}, {(0, '1')})
+        self.assertNotIn('filter', text)
+
+
 if __name__ == '__main__':
     harness.main()
