@@ -483,8 +483,10 @@ void draft_check(struct draft *draft)
         struct route *route = &config->routes[section->index];
         if (!route_is_template(route))
             draft_route_resolve(draft, section, route);
-        if (i < written)
-            access_check(draft, section, route);
+        if (i >= written)
+            continue;
+        access_check(draft, section, route);
+        limit_check(draft, section, route);
     }
     collisions_check(draft);
     templates_set_aside(draft);

@@ -56,6 +56,7 @@ struct guest {
     enum guest_vmm vmm;
     enum guest_half_close half_close;
     uint32_t sessions_max; /* 0: any number; default GUEST_SESSIONS_AUTO */
+    uint32_t rate_max;     /* sessions that begin in a second; 0, the default: any number */
     const char *file;
     unsigned line; /* of the section */
 };
@@ -181,6 +182,10 @@ struct route {
     int backlog;                 /* default 4096 */
     enum route_lane lane;        /* default auto */
 
+    uint32_t source_sessions_max; /* of each source address; 0, the default: any number */
+    uint32_t source_rate_max;     /* the same */
+    bool waits_at_limit;          /* in the backlog; default: it is refused */
+
     bool accept_proxy; /* initiators tell a PROXY header first; default no */
     enum route_send_proxy send_proxy;
     bool access_log; /* a line for each session; own, else of [global], else no */
@@ -218,6 +223,7 @@ struct config {
 
     unsigned workers;              /* 0: one per CPU */
     unsigned sessions_max;         /* 0: as many as the descriptor limit allows */
+    uint32_t rate_max;             /* sessions that begin in a second; 0, the default: any number */
     uint64_t drain_timeout_ns;     /* default 30 s */
     char *admin_path;              /* of the admin socket; NULL: none */
     struct endpoint *admin_listen; /* where it can be read over TCP; NULL: nowhere */

@@ -107,6 +107,10 @@ bool route_is_template(const struct route *route);
 void access_check(const struct draft *draft, const struct section *section,
                   const struct route *route);
 
+/* May who connects wait where the route says so? */
+void limit_check(const struct draft *draft, const struct section *section,
+                 const struct route *route);
+
 /* Finds the guests that its endpoints name. The key lines of the section are its places. */
 void draft_route_resolve(const struct draft *draft, const struct section *section,
                          struct route *route);

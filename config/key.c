@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#define RATE_FORM      "a number of sessions per second from 0 to 1000000"
 #define BANDWIDTH_FORM "bytes per second from 1K to 100G, such as 10M, or 'off'"
 #define ACCESS_FORM    "who may connect or not, such as '10.0.0.0/8 ::1', 'uid:USER' or 'cid:CID'"
 
@@ -21,6 +22,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_WORKERS] = {"workers", SECTION_GLOBAL, KEY_SINGLE, workers_set, "a number from 0 to 1024"},
     [KEY_SESSIONS_MAX] = {"max-sessions", SECTION_GLOBAL, KEY_SINGLE, sessions_max_set,
                           "a number from 0 to 10000000"},
+    [KEY_GLOBAL_RATE_MAX] = {"max-rate", SECTION_GLOBAL, KEY_SINGLE, global_rate_max_set,
+                             RATE_FORM},
     [KEY_DRAIN_TIMEOUT] = {"drain-timeout", SECTION_GLOBAL, KEY_SINGLE, drain_timeout_set,
                            "a duration such as 30s, 500ms or 2m"},
     [KEY_GLOBAL_CONNECT_TIMEOUT] = {"connect-timeout", SECTION_GLOBAL, KEY_SINGLE,
@@ -49,6 +52,7 @@ static const struct key keys[KEY_COUNT] = {
                         "auto, pass or hold"},
     [KEY_GUEST_SESSIONS_MAX] = {"max-sessions", SECTION_GUEST, KEY_SINGLE, guest_sessions_max_set,
                                 "a number from 0 to 10000000"},
+    [KEY_GUEST_RATE_MAX] = {"max-rate", SECTION_GUEST, KEY_SINGLE, guest_rate_max_set, RATE_FORM},
     [KEY_LISTEN] = {"listen", SECTION_ROUTE, KEY_LIST, listen_set,
                     "one endpoint or more, such as 'tcp:127.0.0.1:8080'"},
     [KEY_TARGET] = {"target", SECTION_ROUTE, KEY_LIST, target_set,
@@ -67,8 +71,12 @@ static const struct key keys[KEY_COUNT] = {
                       "a number from 1 to 1000000"},
     [KEY_ROUTE_SESSIONS_MAX] = {"max-sessions", SECTION_ROUTE, KEY_SINGLE, route_sessions_max_set,
                                 "a number from 0 to 10000000"},
-    [KEY_RATE_MAX] = {"max-rate", SECTION_ROUTE, KEY_SINGLE, rate_max_set,
-                      "a number of sessions per second from 0 to 1000000"},
+    [KEY_RATE_MAX] = {"max-rate", SECTION_ROUTE, KEY_SINGLE, rate_max_set, RATE_FORM},
+    [KEY_SOURCE_SESSIONS_MAX] = {"max-sessions-per-source", SECTION_ROUTE, KEY_SINGLE,
+                                 source_sessions_max_set, "a number from 0 to 10000000"},
+    [KEY_SOURCE_RATE_MAX] = {"max-rate-per-source", SECTION_ROUTE, KEY_SINGLE, source_rate_max_set,
+                             RATE_FORM},
+    [KEY_AT_LIMIT] = {"at-limit", SECTION_ROUTE, KEY_SINGLE, at_limit_set, "refuse or wait"},
     [KEY_BANDWIDTH] = {"bandwidth", SECTION_ROUTE, KEY_SINGLE, bandwidth_set, BANDWIDTH_FORM},
     [KEY_SESSION_BANDWIDTH] = {"session-bandwidth", SECTION_ROUTE, KEY_SINGLE,
                                session_bandwidth_set, BANDWIDTH_FORM},

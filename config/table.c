@@ -166,6 +166,12 @@ static void options_format(const struct route *route, const struct route_listen 
         cell_add(cell, "max-sessions=%" PRIu32, route->sessions_max);
     if (route->rate_max)
         cell_add(cell, "max-rate=%" PRIu32, route->rate_max);
+    if (route->source_sessions_max)
+        cell_add(cell, "max-sessions-per-source=%" PRIu32, route->source_sessions_max);
+    if (route->source_rate_max)
+        cell_add(cell, "max-rate-per-source=%" PRIu32, route->source_rate_max);
+    if (route->waits_at_limit)
+        cell_add(cell, "at-limit=wait");
     bandwidth_add(cell, "bandwidth", route->bandwidth);
     bandwidth_add(cell, "session-bandwidth", route->session_bandwidth);
     if (route->session_time_ns)

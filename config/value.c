@@ -14,7 +14,6 @@
 #define SESSIONS_MAX     10000000
 #define BACKLOG_MAX      65535
 #define WAIT_MAX         1000000
-#define RATE_MAX         1000000
 #define NS_PER_S         UINT64_C(1000000000)
 #define DAY_NS           (24 * 3600 * NS_PER_S)
 #define KEEPALIVE_NS_MAX (9 * 3600 * NS_PER_S) /* TCP_KEEPIDLE takes 32767 s (tcp(7)) */
@@ -430,16 +429,6 @@ static void duration_or_off_read(struct draft *draft, const char *value, uint64_
         *ret_ns = 0;
     else
         value_duration_read(draft, value, NS_PER_S, max_ns, ret_ns);
-}
-
-void route_sessions_max_set(struct draft *draft, const char *value)
-{
-    value_number_read(draft, value, 0, SESSIONS_MAX, &draft_route(draft)->sessions_max);
-}
-
-void rate_max_set(struct draft *draft, const char *value)
-{
-    value_number_read(draft, value, 0, RATE_MAX, &draft_route(draft)->rate_max);
 }
 
 void session_time_set(struct draft *draft, const char *value)

@@ -1,8 +1,6 @@
 /* A list in the order of names. */
 #include "proxy/guest_use.h"
 
-#include "proxy/vmm.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,22 +141,4 @@ void guest_use_put(struct guest_use *use)
 void guest_use_freeze(struct guest_use *use, bool frozen)
 {
     atomic_store(&use->frozen, frozen);
-}
-
-bool guest_use_enter(struct guest_use *use, const struct guest *guest)
-{
-    if (!use)
-        return true;
-    unsigned max = vmm_sessions_max(guest, (enum guest_vmm)atomic_load(&use->vmm));
-    unsigned sessions = atomic_load(&use->sessions);
-    while (sessions < max)
-        if (atomic_compare_exchange_weak(&use->sessions, &sessions, sessions + 1))
-            return true;
-    return false;
-}
-
-void guest_use_leave(struct guest_use *use)
-{
-    if (use)
-        atomic_fetch_sub(&use->sessions, 1);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "proxy/rate.h"
 #include "proxy/tally.h"
 
 #include <pthread.h>
@@ -25,7 +26,9 @@ struct guest_use {
     atomic_uint waiting;  /* of those, that wait for it to be reached */
     atomic_uint vmm;      /* enum guest_vmm, as far as it was recognised; else GUEST_VMM_AUTO */
     atomic_bool frozen;   /* no new connection is made to it */
-    struct tally tally;   /* of its sessions */
+    struct rate rate;     /* of those to it and from it */
+    atomic_uint_fast64_t awaited; /* by these workers: a session that ends (proxy/room.h) */
+    struct tally tally;           /* of its sessions */
 };
 
 struct guest_uses {
@@ -53,8 +56,3 @@ void guest_uses_visit(struct guest_uses *uses,
 
 /* New sessions wait, until it is thawed. */
 void guest_use_freeze(struct guest_use *use, bool frozen);
-
-/* A session more. false: the guest has as many as `guest` allows, and none was counted. Without a
- * guest (NULL, both) there is always room. */
-bool guest_use_enter(struct guest_use *use, const struct guest *guest);
-void guest_use_leave(struct guest_use *use);

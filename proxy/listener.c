@@ -19,12 +19,13 @@ static struct ring *ring_of(const struct listener *listener)
 
 static bool has_room(const struct listener *listener)
 {
-    return listener->room(listener->owner) > 0;
+    return listener->room(listener->owner, listener->opening) > 0;
 }
 
 static bool has_room_to_run_ahead(const struct listener *listener)
 {
-    return listener->room(listener->owner) > ring_completions_max(ring_of(listener));
+    return listener->room(listener->owner, listener->opening) >
+           ring_completions_max(ring_of(listener));
 }
 
 static void arm(struct listener *listener)

@@ -21,7 +21,7 @@
 typedef void listener_accepted(void *owner, const struct arrival *arrival);
 
 /* How many more connections may be accepted. */
-typedef size_t listener_room(void *owner);
+typedef size_t listener_room(void *owner, const struct opening *opening);
 
 struct listener_options {
     struct ring *ring;

@@ -127,6 +127,17 @@ bool mailbox_take_ping(struct mailbox *mailbox)
            atomic_exchange(&mailbox->pinged, false);
 }
 
+void mailbox_wake(struct mailbox *mailbox)
+{
+    if (!atomic_exchange(&mailbox->woken, true))
+        eventfd_write(mailbox->event, 1);
+}
+
+bool mailbox_take_wake(struct mailbox *mailbox)
+{
+    return atomic_load(&mailbox->woken) && atomic_exchange(&mailbox->woken, false);
+}
+
 void mailbox_ask_closed(struct mailbox *mailbox)
 {
     atomic_store(&mailbox->asked_closed, true);

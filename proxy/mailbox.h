@@ -52,6 +52,7 @@ struct mailbox {
     bool closed;
     atomic_bool pinged; /* asked for a sign of life, which waits for no mutex */
     atomic_bool asked_closed;
+    atomic_bool woken;
 };
 
 int mailbox_init(struct mailbox *mailbox);
@@ -83,6 +84,12 @@ void mailbox_ping(struct mailbox *mailbox);
 
 /* Was it? Then it is to give one. */
 bool mailbox_take_ping(struct mailbox *mailbox);
+
+/* There may be room where the worker waits for it. */
+void mailbox_wake(struct mailbox *mailbox);
+
+/* Was that so? */
+bool mailbox_take_wake(struct mailbox *mailbox);
 
 /* The worker is asked to tell when it has closed what it was to close. */
 void mailbox_ask_closed(struct mailbox *mailbox);

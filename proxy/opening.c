@@ -32,6 +32,14 @@ static bool targets_get(struct opening *opening, struct uses *uses)
     return opening->targets;
 }
 
+static bool sources_get(const struct opening *opening)
+{
+    const struct route *route = opening->route;
+
+    return (!route->source_sessions_max && !route->source_rate_max) ||
+           route_use_count_sources(opening->use);
+}
+
 struct opening *opening_new(struct config *config, const struct route *route,
                             const struct route_listen *listen, struct uses *uses)
 {
@@ -44,9 +52,10 @@ struct opening *opening_new(struct config *config, const struct route *route,
         .config = config_ref(config),
         .route = route,
         .listen = listen,
+        .rate = &uses->rate,
     };
     opening->use = route_use_get(&uses->routes, route->name);
-    if (opening->use && guest_get(uses, listen->guest, &opening->source) &&
+    if (opening->use && sources_get(opening) && guest_get(uses, listen->guest, &opening->source) &&
         targets_get(opening, uses))
         return opening;
     opening_unref(opening);

@@ -24,6 +24,7 @@ struct opening {
     struct guest_use *source;       /* of the guest that connects here; NULL: of none */
     struct opening_target *targets; /* of the route's, one each */
     struct route_use *use;          /* NULL: nobody counts */
+    struct rate *rate;              /* of all sessions; NULL: nobody counts */
 };
 
 /* With one reference. NULL: out of memory. */

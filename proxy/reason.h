@@ -42,7 +42,9 @@
     X(PROXY_UNSENT,       "proxy-unsent",       false, "the target's socket had no room for the PROXY header") \
     X(PORT_DENIED,        "port-denied",        false, "the initiator named a port that is not among 'ports'") \
     X(ROUTE_FULL,         "route-full",         false, "the route has as many sessions as its max-sessions") \
-    X(RATE_EXCEEDED,      "rate-exceeded",      false, "more sessions began within a second than the route's max-rate") \
+    X(RATE_EXCEEDED,      "rate-exceeded",      false, "more sessions began within a second than max-rate of the route or the guest") \
+    X(SOURCE_FULL,        "source-full",        false, "its source has as many sessions as max-sessions-per-source") \
+    X(SOURCE_RATE,        "source-rate",        false, "more sessions of its source began within a second than max-rate-per-source") \
     X(ENDED_BY_OPERATOR,  "ended-by-operator",  false, "an operator ended it") \
     X(SESSION_TIME,       "session-time",       false, "the session lasted for max-session-time") \
     X(HALF_CLOSE_TIMEOUT, "half-close-timeout", false, "one side had ended, and no byte was relayed for half-close-timeout") \

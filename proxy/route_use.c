@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-
 void route_uses_init(struct route_uses *uses)
 {
     *uses = (struct route_uses){0};
@@ -15,6 +13,7 @@ void route_uses_init(struct route_uses *uses)
 static void use_free(struct route_use *use)
 {
     tally_deinit(&use->tally);
+    source_uses_free(use->sources);
     free(use->name);
     free(use);
 }
@@ -108,28 +107,12 @@ void route_uses_visit(struct route_uses *uses,
     pthread_mutex_unlock(&uses->mutex);
 }
 
-/* At an even pace each would begin so long behind the one before; as many as a second allows may
- * come at once. */
-static bool keeps_pace(struct route_use *use, uint32_t rate_max, uint64_t now_ns)
+bool route_use_count_sources(struct route_use *use)
 {
-    uint64_t pace_ns = NS_PER_S / rate_max;
-    uint64_t latest_ns = atomic_load(&use->rate_ns);
-    uint64_t next_ns;
-
-    do {
-        next_ns = (latest_ns > now_ns ? latest_ns : now_ns) + pace_ns;
-        if (next_ns > now_ns + NS_PER_S)
-            return false;
-    } while (!atomic_compare_exchange_weak(&use->rate_ns, &latest_ns, next_ns));
-    return true;
-}
-
-enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32_t rate_max,
-                            uint64_t now_ns)
-{
-    unsigned before = atomic_fetch_add(&use->sessions, 1);
-
-    if (sessions_max && before >= sessions_max)
-        return REASON_ROUTE_FULL;
-    return rate_max && !keeps_pace(use, rate_max, now_ns) ? REASON_RATE_EXCEEDED : REASON_NONE;
+    pthread_mutex_lock(&use->uses->mutex);
+    if (!use->sources)
+        use->sources = source_uses_new(SOURCE_USES_RESTING_MAX);
+    bool counts = use->sources;
+    pthread_mutex_unlock(&use->uses->mutex);
+    return counts;
 }

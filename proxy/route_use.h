@@ -7,6 +7,8 @@
 #pragma once
 
 #include "proxy/bucket.h"
+#include "proxy/rate.h"
+#include "proxy/source_use.h"
 #include "proxy/tally.h"
 
 #include <pthread.h>
@@ -25,9 +27,11 @@ struct route_use {
     struct target_use *targets; /* of the same */
     atomic_bool drained;        /* an operator wants nobody to listen for it */
     atomic_uint sessions;
-    atomic_uint turn;             /* of the next session that chooses a target */
-    struct bucket buckets[2];     /* of its bandwidth: to the targets, and from them */
-    atomic_uint_fast64_t rate_ns; /* when the latest session would have begun at the even pace */
+    atomic_uint turn;         /* of the next session that chooses a target */
+    struct bucket buckets[2]; /* of its bandwidth: to the targets, and from them */
+    struct rate rate;
+    atomic_uint_fast64_t awaited;     /* by these workers: a session that ends (proxy/room.h) */
+    struct source_uses *sources;      /* NULL: no limit of them was ever wanted */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
     struct tally tally;
 };
@@ -54,7 +58,5 @@ bool route_use_is_drained(struct route_uses *uses, const char *name);
 void route_uses_visit(struct route_uses *uses,
                       void (*visit)(void *argument, const struct route_use *use), void *argument);
 
-/* A session more, at `now_ns` of a monotonic clock. REASON_NONE; or the limit that it exceeds (0:
- * none), and it is counted as one that is open all the same: who begins it ends it. */
-enum reason route_use_enter(struct route_use *use, uint32_t sessions_max, uint32_t rate_max,
-                            uint64_t now_ns);
+/* Its sources are counted from here on. false: out of memory. */
+bool route_use_count_sources(struct route_use *use);

@@ -112,8 +112,8 @@ struct session {
     struct session **link;
     struct opening *opening;
     uint64_t number;
-    uint8_t state : 7;  /* enum session_state */
-    bool of_source : 1; /* it is counted of the guest that connected */
+    uint8_t state : 7; /* enum session_state */
+    bool counted : 1;  /* of its route and the guests at its ends, but for one target of several */
     uint8_t reason;
     uint8_t retries : 7; /* in a row, of what memory or buffers were lacking for */
     bool greets : 1;     /* of `greeting` and `dial`, it is the greeting that is there */
@@ -131,6 +131,7 @@ struct session {
     uint64_t started_ns;     /* in the ring's time */
     uint64_t moved_ns;       /* the same: a byte or an end-of-file was handed on */
     struct pace *pace;       /* NULL: no bandwidth bounds it, or it does not relay */
+    struct source_use *source; /* where it is counted; NULL: nowhere */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];
 };
@@ -141,6 +142,7 @@ struct arrival {
     int fd;
     int fd_write; /* standard output beside standard input; else equal to fd */
     enum transport transport;
+    bool counted; /* of its route and the guests at its ends, but for one target of several */
 };
 
 /* What the owner of the sessions is told. The session may be read, not kept. */
@@ -151,6 +153,8 @@ struct sessions_events {
     void (*target)(void *owner, const struct session *session, enum reason reason, int error);
     /* Its slot and descriptors are free again. */
     void (*released)(void *owner);
+    /* There is room where these workers wait for it. NULL: nobody waits. */
+    void (*made_room)(void *owner, uint64_t workers);
 };
 
 /* What lanes hold and move at most; tests make them small. */

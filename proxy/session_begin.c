@@ -209,6 +209,8 @@ static void greeted(struct greeting *greeting, uint32_t port, enum reason reason
         if (!is_allowed(session->opening->route, port))
             reason = REASON_PORT_DENIED;
     }
+    if (reason == REASON_NONE && session->opening->route->accept_proxy)
+        reason = session_use_enter_source(session, &greeting->told);
     if (reason != REASON_NONE) {
         session_stop(session, reason, error);
         return;
@@ -266,6 +268,7 @@ int sessions_start(struct sessions *sessions, const struct arrival *arrival)
     opening_ref(session->opening);
     session->number = atomic_fetch_add(sessions->numbers, 1) + 1;
     session->port = ENDPOINT_PORT_NAMED;
+    session->counted = arrival->counted;
     session->target = arrival->opening->route->target_count == 1 ? 0 : BALANCE_NOBODY;
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
         session->sides[i] = (struct side){.fd = -1, .fd_write = -1, .index = (uint8_t)i};

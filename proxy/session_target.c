@@ -1,6 +1,8 @@
 /* Choosing a target and being counted of it. */
 #include "proxy/session_target.h"
 
+#include "proxy/room.h"
+#include "proxy/session_use.h"
 #include "proxy/target_use.h"
 #include "ring/socket.h"
 
@@ -28,26 +30,34 @@ static struct target_use *use_of(const struct session *session)
     return session->opening->targets[session->target].use;
 }
 
-static bool enter(struct session *session, size_t index)
+static void take(struct session *session, size_t index)
 {
     const struct opening *opening = session->opening;
     const struct opening_target *chosen = &opening->targets[index];
     const struct route_target *target = &opening->route->targets[index];
 
-    if (!guest_use_enter(chosen->guest, target->guest))
-        return false;
     if (chosen->use)
         atomic_fetch_add(&chosen->use->sessions, 1);
     session->target = (uint8_t)index;
     session->of_target = true;
     if (opening->listen->written.kind != ENDPOINT_MUX)
         session->port = route_target_port(target, opening->listen);
+}
+
+static bool enter(struct session *session, size_t index)
+{
+    const struct opening *opening = session->opening;
+
+    if (room_enter_guest(opening->targets[index].guest, opening->route->targets[index].guest,
+                         ring_now_ns(session->sessions->ring)) != REASON_NONE)
+        return false;
+    take(session, index);
     return true;
 }
 
-bool session_target_enter_only(struct session *session)
+void session_target_take_only(struct session *session)
 {
-    return enter(session, 0);
+    take(session, 0);
 }
 
 void session_target_leave(struct session *session)
@@ -57,7 +67,8 @@ void session_target_leave(struct session *session)
     session->of_target = false;
     if (use_of(session))
         atomic_fetch_sub(&use_of(session)->sessions, 1);
-    guest_use_leave(session_target_guest(session));
+    if (session->opening->route->target_count > 1)
+        session_use_wake(session, room_leave_guest(session_target_guest(session)));
 }
 
 struct balance_tries session_target_tries(const struct session *session)

@@ -10,8 +10,8 @@ const struct route_target *session_target(const struct session *session);
 /* The guest that it is in; NULL: none. */
 struct guest_use *session_target_guest(const struct session *session);
 
-/* The session is one of its route's only target. False: its guest has no room. */
-bool session_target_enter_only(struct session *session);
+/* The session is one of its route's only target, of whose guest it is counted with the route. */
+void session_target_take_only(struct session *session);
 
 /* Before it first chooses. */
 struct balance_tries session_target_tries(const struct session *session);

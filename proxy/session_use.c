@@ -1,6 +1,8 @@
 /* Counting sessions. */
 #include "proxy/session_use.h"
 
+#include "proxy/room.h"
+#include "proxy/session_peer.h"
 #include "proxy/session_target.h"
 #include "proxy/sweep.h"
 
@@ -9,31 +11,57 @@ uint64_t session_use_age_ns(const struct session *session)
     return ring_now_ns(session->sessions->ring) - session->started_ns;
 }
 
-/* Of a guest without room: counted as one that ended at once. */
-static enum reason refuse_full(struct guest_use *use)
+void session_use_wake(const struct session *session, uint64_t workers)
 {
-    tally_add_end(&use->tally, REASON_GUEST_FULL, 0);
-    return REASON_GUEST_FULL;
+    struct sessions *sessions = session->sessions;
+
+    if (workers && sessions->events->made_room)
+        sessions->events->made_room(sessions->owner, workers);
 }
 
+/* A guest without room counts it as one that ended at once. */
+static enum reason enter_room(struct session *session)
+{
+    struct guest_use *guest;
+    room_workers woken;
+
+    enum reason reason =
+        room_enter(session->opening, ROOM_OF_OPENING, session->started_ns, &guest, &woken);
+    session->counted = reason == REASON_NONE;
+    if (guest)
+        tally_add_end(&guest->tally, reason, 0);
+    session_use_wake(session, woken);
+    return reason;
+}
+
+enum reason session_use_enter_source(struct session *session, const struct proxy_header *told)
+{
+    const struct route *route = session->opening->route;
+    struct source_uses *sources = session->opening->use ? session->opening->use->sources : NULL;
+    struct access_peer peer;
+
+    if (!sources || (!route->source_sessions_max && !route->source_rate_max) ||
+        !session_peer(session, told, &peer))
+        return REASON_NONE;
+    struct source_key key = source_key_of_peer(&peer);
+    return source_use_enter(sources, &key, route->source_sessions_max, route->source_rate_max,
+                            ring_now_ns(session->sessions->ring), &session->source);
+}
+
+/* Its source first: what that has too many of takes no room of others. */
 enum reason session_use_enter(struct session *session)
 {
-    const struct opening *opening = session->opening;
-    const struct route *route = opening->route;
+    const struct route *route = session->opening->route;
     enum reason reason = REASON_NONE;
 
     session->started_ns = ring_now_ns(session->sessions->ring);
-    if (opening->use)
-        reason = route_use_enter(opening->use, route->sessions_max, route->rate_max,
-                                 session->started_ns);
-    if (reason != REASON_NONE)
-        return reason;
-    if (!guest_use_enter(opening->source, opening->listen->guest))
-        return refuse_full(opening->source);
-    session->of_source = true;
-    if (route->target_count > 1 || session_target_enter_only(session))
-        return REASON_NONE;
-    return refuse_full(opening->targets[0].guest);
+    if (!route->accept_proxy)
+        reason = session_use_enter_source(session, NULL);
+    if (reason == REASON_NONE && !session->counted)
+        reason = enter_room(session);
+    if (session->counted && route->target_count == 1)
+        session_target_take_only(session);
+    return reason;
 }
 
 static void add_bytes(const struct session *session, struct tally *tally,
@@ -82,30 +110,33 @@ static void add_end(const struct session *session, struct guest_use *use)
         tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
 }
 
-static void leave_guests(struct session *session)
+/* One that a limit refused has not begun, and counts for no rate. */
+static room_workers leave_room(const struct session *session)
 {
-    if (session->of_target)
-        add_end(session, session_target_guest(session));
-    session_target_leave(session);
-    if (session->of_source) {
-        add_end(session, session->opening->source);
-        guest_use_leave(session->opening->source);
-    }
-    session->of_source = false;
-}
+    const struct opening *opening = session->opening;
+    bool of_source = session->reason == REASON_SOURCE_FULL || session->reason == REASON_SOURCE_RATE;
 
-static void leave_route(const struct session *session)
-{
-    struct route_use *use = session->opening->use;
-
-    if (!use)
-        return;
-    atomic_fetch_sub(&use->sessions, 1);
-    tally_add_end(&use->tally, session->reason, session_use_age_ns(session));
+    if (of_source || !session->counted)
+        room_give_back(opening, ROOM_OVER_ALL);
+    if (!session->counted)
+        return 0;
+    return of_source ? room_give_back(opening, ROOM_OF_OPENING)
+                     : room_leave(opening, ROOM_OF_OPENING);
 }
 
 void session_use_leave(struct session *session)
 {
-    leave_guests(session);
-    leave_route(session);
+    const struct opening *opening = session->opening;
+
+    if (session->of_target)
+        add_end(session, session_target_guest(session));
+    session_target_leave(session);
+    if (session->counted)
+        add_end(session, opening->source);
+    if (opening->use)
+        tally_add_end(&opening->use->tally, session->reason, session_use_age_ns(session));
+    if (session->source)
+        source_use_leave(session->source, ring_now_ns(session->sessions->ring));
+    session_use_wake(session, leave_room(session));
+    session->counted = false;
 }

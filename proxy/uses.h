@@ -7,4 +7,5 @@
 struct uses {
     struct guest_uses guests;
     struct route_uses routes;
+    struct rate rate; /* of all sessions */
 };

@@ -1,9 +1,9 @@
 /* The life of a worker. */
 #include "proxy/worker.h"
 
+#include "proxy/arrivals.h"
 #include "proxy/log.h"
 #include "proxy/session_log.h"
-#include "proxy/tcp_options.h"
 #include "proxy/workers.h"
 #include "ring/socket.h"
 
@@ -17,19 +17,16 @@ static void resume_listeners(struct worker *worker)
         listener_resume(listener);
 }
 
-static void begin_kept(struct worker *worker);
-
-/* Listeners stop accepting when there is no room left; those that lack descriptors try again by
- * themselves. */
 static void released(void *owner)
 {
-    struct worker *worker = owner;
-    bool was_full = atomic_fetch_sub(&worker->load, 1) == worker->sessions_max;
+    arrivals_released(owner);
+}
 
-    worker->refuses = false;
-    begin_kept(worker);
-    if (was_full)
-        resume_listeners(worker);
+static void made_room(void *owner, uint64_t workers)
+{
+    struct worker *worker = owner;
+
+    workers_wake(worker->workers, workers);
 }
 
 static void ended(void *owner, const struct session *session)
@@ -46,28 +43,8 @@ static const struct sessions_events events = {
     .ended = ended,
     .target = target,
     .released = released,
+    .made_room = made_room,
 };
-
-static void tell_refused(const struct arrival *arrival)
-{
-    log_of("ROUTE", arrival->opening->route->name, LOG_WARNING,
-           "route %s: a connection was refused, and more may be: no room for another session",
-           arrival->opening->route->name);
-}
-
-/* Its load has been counted. */
-static void begin_session(struct worker *worker, const struct arrival *arrival)
-{
-    if (worker->state == WORKER_ENDING) {
-        ring_socket_reset(arrival->fd);
-        atomic_fetch_sub(&worker->load, 1);
-        return;
-    }
-    if (sessions_start(&worker->sessions, arrival) == 0)
-        return;
-    atomic_fetch_sub(&worker->load, 1);
-    tell_refused(arrival);
-}
 
 bool worker_reserve(struct worker *worker)
 {
@@ -77,72 +54,6 @@ bool worker_reserve(struct worker *worker)
         if (atomic_compare_exchange_weak(&worker->load, &load, load + 1))
             return true;
     return false;
-}
-
-static size_t room(void *owner)
-{
-    struct worker *worker = owner;
-    size_t load = atomic_load(&worker->load);
-
-    return load < worker->sessions_max ? worker->sessions_max - load : 0;
-}
-
-static void refuse(struct worker *worker, const struct arrival *arrival)
-{
-    ring_socket_reset(arrival->fd);
-    if (!worker->refuses)
-        tell_refused(arrival);
-    worker->refuses = true;
-}
-
-/* Begins it, or keeps it until there is room: each listener may have accepted one when the last
- * room was taken. */
-static void begin_or_keep(struct worker *worker, const struct arrival *arrival)
-{
-    if (!worker->kept && worker_reserve(worker)) {
-        begin_session(worker, arrival);
-        return;
-    }
-    struct kept *kept = opening_never_lets_wait(arrival->opening) ? NULL : malloc(sizeof(*kept));
-    if (!kept) {
-        refuse(worker, arrival);
-        return;
-    }
-    *kept = (struct kept){.arrival = *arrival};
-    opening_ref(arrival->opening);
-    struct kept **link = &worker->kept;
-    while (*link)
-        link = &(*link)->next;
-    *link = kept;
-    worker->kept_count++;
-}
-
-static void begin_kept(struct worker *worker)
-{
-    while (worker->kept && (worker->state == WORKER_ENDING || worker_reserve(worker))) {
-        struct kept *kept = worker->kept;
-        worker->kept = kept->next;
-        worker->kept_count--;
-        if (worker->state == WORKER_ENDING)
-            ring_socket_reset(kept->arrival.fd);
-        else
-            begin_session(worker, &kept->arrival);
-        opening_unref(kept->arrival.opening);
-        free(kept);
-    }
-}
-
-static void accepted(void *owner, const struct arrival *arrival)
-{
-    struct worker *worker = owner;
-    struct worker *other = workers_choose(worker->workers, worker);
-
-    if (other == worker || !worker_reserve(other)) {
-        begin_or_keep(worker, arrival);
-    } else if (!mailbox_post(&other->mailbox, arrival)) {
-        atomic_fetch_sub(&other->load, 1);
-        begin_or_keep(worker, arrival);
-    }
 }
 
 static void obey(struct worker *worker, enum mailbox_order order)
@@ -155,7 +66,7 @@ static void obey(struct worker *worker, enum mailbox_order order)
         worker->state = WORKER_DRAINING;
     if (order == MAILBOX_END && worker->state == WORKER_DRAINING) {
         worker->state = WORKER_ENDING;
-        begin_kept(worker);
+        arrivals_go_on(worker);
         sessions_stop_all(&worker->sessions, REASON_DRAIN_TIMEOUT);
     }
 }
@@ -168,8 +79,8 @@ static void listen_on(struct worker *worker, struct mailbox_change *change)
         .ring = worker->ring,
         .opening = change->opening,
         .bound = change->bound,
-        .accepted = accepted,
-        .room = room,
+        .accepted = arrivals_accepted,
+        .room = arrivals_room,
         .owner = worker,
     };
 
@@ -216,6 +127,8 @@ static void replace_opening(struct worker *worker, const struct mailbox_change *
         opening_unref(listener->opening);
         listener->opening = opening_ref(change->replacement);
     }
+    arrivals_replace(worker, change->opening, change->replacement);
+    arrivals_go_on(worker);
 }
 
 /* Whether those that were to go have gone. */
@@ -274,13 +187,15 @@ static void mail_came(struct ring_op *op, int result, unsigned flags)
     if (result == -ECANCELED)
         return;
     while (mailbox_take(&worker->mailbox, &arrival, &order)) {
-        begin_session(worker, &arrival);
+        arrivals_begin(worker, &arrival);
         opening_unref(arrival.opening);
     }
     if (mailbox_take_ask_closed(&worker->mailbox))
         worker->asked_closed = true;
     take_changes(worker);
     obey(worker, order);
+    if (mailbox_take_wake(&worker->mailbox))
+        arrivals_go_on(worker);
     if (mailbox_take_ping(&worker->mailbox))
         workers_alive(worker);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);
@@ -349,6 +264,7 @@ static bool at_rest(struct worker *worker)
         return false;
     worker->state = WORKER_ENDING;
     mailbox_close(&worker->mailbox);
+    ring_timer_disarm(worker->ring, &worker->room_timer);
     bool resolver_stopped = resolver_stop(worker->resolver);
     return mail_stopped(worker) && resolver_stopped && stopped && checks_at_rest(&worker->checks);
 }

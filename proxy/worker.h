@@ -52,6 +52,8 @@ struct worker {
     struct kept *kept;          /* the one who came first before the others */
     size_t kept_count;
     enum worker_state state;
+    struct ring_timer room_timer; /* until time makes room */
+    uint64_t room_ns;             /* when that is */
     struct ring_op mail;
     struct ring_op cancel;
 

@@ -426,6 +426,13 @@ struct worker *workers_choose(struct workers *workers, struct worker *self)
     return chosen;
 }
 
+void workers_wake(struct workers *workers, uint64_t which)
+{
+    for (unsigned i = 0; which && i < workers->count; i++)
+        if (which >> i % 64 & 1)
+            mailbox_wake(&workers->threads[i].worker.mailbox);
+}
+
 atomic_uint_fast64_t *workers_numbers(struct workers *workers)
 {
     return &workers->numbers;

@@ -85,6 +85,9 @@ void workers_closed(struct worker *worker);
 /* Of a worker's thread: whom a new connection is for. */
 struct worker *workers_choose(struct workers *workers, struct worker *self);
 
+/* Some, by their number modulo 64: there may be room where they wait for it. */
+void workers_wake(struct workers *workers, uint64_t which);
+
 /* How many there are to be. */
 unsigned workers_count(const struct workers *workers);
 

@@ -279,17 +279,22 @@ Test(config, every_key)
     struct scratch_result result = read_right("[global]\n"
                                               "workers = 1024\n"
                                               "max-sessions = 10000000\n"
+                                              "max-rate = 1000000\n"
                                               "drain-timeout = 0\n"
                                               "connect-timeout = 1.5s\n"
                                               "[guest g]\n"
                                               "address = vsock-mux:/g\n"
                                               "vmm = libkrun\n"
                                               "half-close = hold\n"
+                                              "max-rate = 7\n"
                                               "[route a]\n"
                                               "listen = unix:/a\n"
                                               "target = tcp:b:2\n"
                                               "keepalive = off\n"
                                               "backlog = 65535\n"
+                                              "max-sessions-per-source = 10000000\n"
+                                              "max-rate-per-source = 1000000\n"
+                                              "at-limit = wait\n"
                                               "mode = 0660\n"
                                               "owner = root:7\n"
                                               "[route b]\n"
@@ -298,6 +303,7 @@ Test(config, every_key)
                                               "connect-timeout = 250ms\n"
                                               "keepalive = 9h\n"
                                               "backlog = 1\n"
+                                              "at-limit = refuse\n"
                                               "mode = 0\n"
                                               "owner = :0\n");
     const struct route *a = &result.config->routes[0];
@@ -309,6 +315,12 @@ Test(config, every_key)
     cr_expect_eq(result.config->guests[0].vmm, GUEST_VMM_LIBKRUN);
     cr_expect_eq(result.config->guests[0].half_close, GUEST_HALF_CLOSE_HOLD);
     cr_expect_eq(a->connect_timeout_ns, 3 * S / 2);
+    cr_expect_eq(result.config->rate_max, 1000000);
+    cr_expect_eq(result.config->guests[0].rate_max, 7);
+    cr_expect_eq(a->source_sessions_max, 10000000);
+    cr_expect_eq(a->source_rate_max, 1000000);
+    cr_expect(a->waits_at_limit);
+    cr_expect_not(b->waits_at_limit);
     cr_expect_eq(a->keepalive_ns, 0);
     cr_expect_eq(a->backlog, 65535);
     cr_expect_eq(a->mode, 0660);

@@ -20,16 +20,18 @@
 /* As they are told, one after the other. */
 /* clang-format off */
 #define GLOBAL_KEYS                                                 \
-    "workers, max-sessions, drain-timeout, connect-timeout, "       \
+    "workers, max-sessions, max-rate, drain-timeout, "              \
+    "connect-timeout, "                                             \
     "admin-socket, admin-listen, "                                                \
     "log-format, log-rate, access-log, "                            \
     "user and sandbox"
 #define GUEST_KEYS                                                  \
-    "address, machine, vmm, half-close and max-sessions"
+    "address, machine, vmm, half-close, max-sessions and max-rate"
 #define ROUTE_KEYS                                                  \
     "listen, target, ports, allow, deny, connect-timeout, "         \
     "wait-for-guest, wait-for, wait-max, "                          \
-    "max-sessions, max-rate, bandwidth, session-bandwidth, "                                      \
+    "max-sessions, max-rate, max-sessions-per-source, max-rate-per-source, " \
+    "at-limit, bandwidth, session-bandwidth, "                                      \
     "max-session-time, half-close-timeout, idle-timeout, "          \
     "dead-guest-probe, keepalive, backlog, mode, owner, lane, "     \
     "accept-proxy, send-proxy, "                                    \

@@ -263,6 +263,24 @@ Test(mistakes_many, values)
         {"[guest a]\naddress = vsock:3\nmax-sessions = 10000001\n", AT(3) SESSIONS("10000001")},
         {"[guest a]\naddress = vsock:3\nmax-sessions = auto\n", AT(3) SESSIONS("auto")},
         {"[guest a]\naddress = vsock:3\nmax-sessions = -1\n", AT(3) SESSIONS("-1")},
+#define LETS_WAIT(listen)                                                                    \
+    "'" listen "' lets nobody wait: the VMM would stand still, with its whole guest; write " \
+    "'at-limit = refuse', or give it a route of its own\n"
+#define MUX_LISTEN "[route a]\nlisten = tcp:*:1 vsock-mux:/a:1\ntarget = tcp:b:1\n"
+        {MUX_LISTEN "at-limit = wait\n", AT(4) LETS_WAIT("vsock-mux:/a:1")},
+        {MUX_LISTEN "at-limit = refuse\n", ""},
+        {"[guest g]\naddress = vsock-mux:/g\n[route a]\nlisten = guest:g:5\ntarget = tcp:b:1\n"
+         "at-limit = wait\n",
+         AT(6) LETS_WAIT("guest:g:5")},
+        {MUX_LISTEN "at-limit = wiat\nmax-sessions-per-source = x\nmax-rate-per-source = 1000001\n",
+         AT(4) "'wiat' is no value of 'at-limit'; did you mean 'wait'?\n" AT(
+             5) "'x' is no value of 'max-sessions-per-source'; give it a number from 0 to "
+                "10000000\n" AT(6) "'1000001' is no value of 'max-rate-per-source'; give it a "
+                                   "number of sessions per second from 0 to 1000000\n"},
+        {"[global]\nmax-rate = x\nmax-rate-per-source = 1\n",
+         AT(2) "'x' is no value of 'max-rate'; give it a number of sessions per second from 0 to "
+               "1000000\n" AT(3) "'max-rate-per-source' is no key of [global]; it belongs in "
+                                 "[route NAME]\n"},
 #define ADMIN(value)                                                                 \
     "'" value "' is no value of 'admin-socket'; give it the path of a Unix socket, " \
     "such as /run/vsluice/admin.sock\n"

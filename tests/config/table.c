@@ -82,6 +82,18 @@ Test(table, bandwidths)
                  "c      tcp:*:3  tcp:b:1\n");
 }
 
+Test(table, limits)
+{
+    expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\nmax-sessions-per-source = 5\n"
+                 "max-rate-per-source = 6\nat-limit = wait\n"
+                 "[route b]\nlisten = tcp:*:2\ntarget = tcp:b:1\nat-limit = refuse\n",
+                 NULL, 0,
+                 "ROUTE  LISTEN   TARGET   OPTIONS\n"
+                 "a      tcp:*:1  tcp:b:1  max-sessions-per-source=5 max-rate-per-source=6 "
+                 "at-limit=wait\n"
+                 "b      tcp:*:2  tcp:b:1\n");
+}
+
 Test(table, proxy_headers)
 {
     expect_table("[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\naccept-proxy = yes\n"

@@ -2,6 +2,7 @@
  * be. */
 #include "proxy/guest_use.h"
 
+#include "proxy/room.h"
 #include "proxy/vmm.h"
 
 #include <criterion/criterion.h>
@@ -95,15 +96,15 @@ Test(guest_use, frozen_at_the_end)
 static void expect_room(const struct guest *guest, struct guest_use *use, unsigned max)
 {
     for (unsigned i = 0; i < max; i++)
-        cr_assert(guest_use_enter(use, guest), "session %u of %u", i + 1, max);
+        cr_assert_eq(room_enter_guest(use, guest, 0), REASON_NONE, "session %u of %u", i + 1, max);
     for (unsigned i = 0; i < 3; i++)
-        cr_assert_not(guest_use_enter(use, guest), "one more than %u", max);
+        cr_assert_eq(room_enter_guest(use, guest, 0), REASON_GUEST_FULL, "one more than %u", max);
     cr_assert_eq(atomic_load(&use->sessions), max, "who was refused was counted");
-    guest_use_leave(use);
-    cr_assert(guest_use_enter(use, guest));
-    cr_assert_not(guest_use_enter(use, guest));
+    room_leave_guest(use);
+    cr_assert_eq(room_enter_guest(use, guest, 0), REASON_NONE);
+    cr_assert_eq(room_enter_guest(use, guest, 0), REASON_GUEST_FULL);
     for (unsigned i = 0; i < max; i++)
-        guest_use_leave(use);
+        room_leave_guest(use);
     cr_assert_eq(atomic_load(&use->sessions), 0);
 }
 
@@ -145,9 +146,9 @@ Test(guest_use, any_number_of_sessions)
 
     cr_assert_eq(vmm_sessions_max(&guest, GUEST_VMM_FIRECRACKER), UINT32_MAX);
     for (unsigned i = 0; i < 3000; i++)
-        cr_assert(guest_use_enter(use, &guest));
+        cr_assert_eq(room_enter_guest(use, &guest, 0), REASON_NONE);
     for (unsigned i = 0; i < 3000; i++)
-        guest_use_leave(use);
+        room_leave_guest(use);
     guest.sessions_max = GUEST_SESSIONS_AUTO;
     for (unsigned vmm = 0; vmm <= GUEST_VMM_LIBKRUN; vmm++)
         if (vmm != GUEST_VMM_FIRECRACKER && vmm != GUEST_VMM_CLOUD_HYPERVISOR) {
@@ -159,6 +160,6 @@ Test(guest_use, any_number_of_sessions)
 
 Test(guest_use, without_a_guest_there_is_room)
 {
-    cr_assert(guest_use_enter(NULL, NULL));
-    guest_use_leave(NULL);
+    cr_assert_eq(room_enter_guest(NULL, NULL, 0), REASON_NONE);
+    room_leave_guest(NULL);
 }

@@ -1,6 +1,7 @@
 /* Threads that use the same few guests at once, under ThreadSanitizer: nobody sees one that is
  * gone, no cap is passed, and in the end nothing is left. */
 #include "proxy/guest_use.h"
+#include "proxy/room.h"
 
 #include "ring/socket.h"
 #include "tests/fake/random.h"
@@ -34,12 +35,6 @@ static atomic_uint inside[GUESTS];
 int ring_socket_peer_process(int fd)
 {
     abort();
-}
-
-/* Of config/endpoint.h: any address will do. */
-size_t endpoint_format(const struct endpoint *endpoint, char text[static ENDPOINT_TEXT_BYTES])
-{
-    return (size_t)snprintf(text, ENDPOINT_TEXT_BYTES, "vsock:3:0");
 }
 
 static void expect(bool holds, const char *what)
@@ -81,12 +76,12 @@ static void use_guest(struct thread *thread, unsigned which)
         guest_use_freeze(use, random_permille(&thread->random, 500));
     if (random_permille(&thread->random, 300))
         guest_use_put(guest_use_ref(use));
-    if (guest_use_enter(use, guest)) {
+    if (room_enter_guest(use, guest, 0) == REASON_NONE) {
         expect(atomic_fetch_add(&inside[which], 1) < SESSIONS, "more sessions than there may be");
         thread->entered++;
         sched_yield();
         atomic_fetch_sub(&inside[which], 1);
-        guest_use_leave(use);
+        room_leave_guest(use);
     } else {
         thread->refused++;
     }

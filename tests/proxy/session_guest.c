@@ -1,6 +1,7 @@
 /* How many sessions a guest has, and whose end with it. */
 #include "tests/proxy/cases.h"
 
+#include "proxy/room.h"
 #include "proxy/vmm.h"
 
 #include <sys/prctl.h>
@@ -225,7 +226,7 @@ static void expect_recognised(const char *process, enum guest_vmm vmm, bool full
     prctl(PR_SET_NAME, process);
     fake_peer_process(world.fake, (int)getpid());
     for (unsigned i = 0; i < VMM_SESSIONS_MAX - 1; i++)
-        cr_assert(guest_use_enter(use, &guest));
+        cr_assert_eq(room_enter_guest(use, &guest, 0), REASON_NONE);
     second->start_ns = 100 * MS;
     world_start(first);
     world_start(second);
@@ -237,7 +238,7 @@ static void expect_recognised(const char *process, enum guest_vmm vmm, bool full
     if (full)
         expect_reason(second, REASON_GUEST_FULL);
     for (unsigned i = 0; i < VMM_SESSIONS_MAX - 1; i++)
-        guest_use_leave(use);
+        room_leave_guest(use);
     world_stop_all_at(&world, 0);
     world_run(&world, 100 * MS);
     world_deinit(&world);

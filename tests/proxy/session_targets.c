@@ -1,5 +1,6 @@
 /* Sessions of a route with several targets, each in a guest of its own: the next one where one
  * fails, whose guest is passed over, which one is waited for. */
+#include "proxy/room.h"
 #include "tests/proxy/cases.h"
 
 #define TARGETS 3
@@ -125,13 +126,14 @@ Test(session_targets, a_guest_without_room_is_passed_over)
         for (unsigned i = 0; i < TARGETS; i++)
             choice.options[i].answer = FAKE_ACCEPTS;
         for (unsigned i = 0; i < full; i++)
-            cr_assert(guest_use_enter(choice.known[i].guest, &choice.guests[i]));
+            cr_assert_eq(room_enter_guest(choice.known[i].guest, &choice.guests[i], 0),
+                         REASON_NONE);
         choice_start(&choice);
         world_run(&choice.world, 1000 * MS);
         expect_reason(choice.session, full == TARGETS ? REASON_GUEST_FULL : REASON_DONE);
         expect_attempts(&choice, full == 0, full == 1, full == 2);
         for (unsigned i = 0; i < full; i++)
-            guest_use_leave(choice.known[i].guest);
+            room_leave_guest(choice.known[i].guest);
         choice_deinit(&choice);
     }
 }
