@@ -16,9 +16,15 @@ PROGRAMS = "VSLUICE", "VSLUICE_PEER", "VSLUICE_REFUSE"
 # the unit forbids.
 TESTS = [
     ("privilege", "Sandbox"),
+    ("relay", "Sessions", "RequestAnswer"),
+    ("connect", "Connect.test_half_close", "Connect.test_request_answer", "Connect.test_target_resets"),
     ("limits", "Limits.test_max_rate_of_a_route", "Limits.test_a_guest_never_waits_to_be_accepted"),
-    ("reload", "Reload.test_routes_come_and_go", "Reload.test_mistakes_change_nothing"),
-    ("freeze", "Freeze.test_http"),
+    ("access", "Access.test_reload"),
+    ("reload", "Reload.test_routes_come_and_go", "Reload.test_mistakes_change_nothing",
+     "Reload.test_guests_that_come_and_go"),
+    ("freeze", "Freeze.test_new_sessions_wait_and_old_ones_go_on", "Freeze.test_http"),
+    ("targets", "Balance"),
+    ("operate", "RunTime.test_a_route_comes_and_goes"),
     ("proxy_protocol", "ProxyAccepted"),
     ("mux_listener", "MuxListener"),
 ]
@@ -26,6 +32,9 @@ TESTS = [
 ENVIRONMENT = {
     "VSLUICE_LAB": "uml",
     "VSLUICE_TEST_SLOWNESS": "5",
+    "VSLUICE_TEST_ANSWER": "1M",
+    "VSLUICE_TEST_SESSIONS": "20",
+    "VSLUICE_TEST_ROUNDS": "40",
     "VSLUICE_TEST_KINDS": "tcp,unix",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
