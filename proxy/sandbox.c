@@ -41,7 +41,8 @@ int sandbox_probe(char error[static SANDBOX_ERROR_BYTES])
     uint32_t action = SECCOMP_RET_ERRNO;
 
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
-        snprintf(error, SANDBOX_ERROR_BYTES, "system calls cannot be filtered here: %s", strerror(errno));
+        snprintf(error, SANDBOX_ERROR_BYTES, "system calls cannot be filtered here: %s",
+                 strerror(errno));
         return -errno;
     }
     return load_library(error);

@@ -125,12 +125,12 @@ struct session {
         struct dial *dial;
     };
     struct ring_timer timer;
-    struct ring_timer retry; /* the next one */
-    uint32_t port;           /* of the target, where it has one */
-    uint32_t delivered_past; /* by both lanes, when discarding was last looked at */
-    uint64_t started_ns;     /* in the ring's time */
-    uint64_t moved_ns;       /* the same: a byte or an end-of-file was handed on */
-    struct pace *pace;       /* NULL: no bandwidth bounds it, or it does not relay */
+    struct ring_timer retry;   /* the next one */
+    uint32_t port;             /* of the target, where it has one */
+    uint32_t delivered_past;   /* by both lanes, when discarding was last looked at */
+    uint64_t started_ns;       /* in the ring's time */
+    uint64_t moved_ns;         /* the same: a byte or an end-of-file was handed on */
+    struct pace *pace;         /* NULL: no bandwidth bounds it, or it does not relay */
     struct source_use *source; /* where it is counted; NULL: nowhere */
     struct side sides[SIDE_COUNT];
     struct lane lanes[SIDE_COUNT];

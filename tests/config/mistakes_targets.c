@@ -111,34 +111,33 @@ Test(mistakes_targets, keys_that_do_not_go_together)
 
 Test(mistakes_targets, values)
 {
-    static const struct scratch_mistake cases[] =
-        {
-            {TWO "balance = roundrobin\nretries = 64\nfail-max = -1\nfail-time = 99ms\n",
-             AT(4) "'roundrobin' is no value of 'balance'; did you mean "
-                   "'round-robin'?\n" AT(
-                       5) "'64' is no value of 'retries'; give it a number from 0 to "
-                          "63\n" AT(6) "'-1' is no value of 'fail-max'; give it a number "
-                                       "from 0 to 1000000\n" AT(7) "'99ms' is no value of "
-                                                                   "'fail-time'; give it a "
-                                                                   "duration from 100ms to "
-                                                                   "24h\n"},
-            {ONE "check = conect\ncheck-interval = 5\ncheck-timeout = 9ms\ncheck-rise = 0\n"
-                 "check-fall = 1001\n",
-             AT(4) "'conect' is no value of 'check'; did you mean 'connect'?\n" AT(
-                 5) "'5' of 'check-interval' has no unit; write '5s', or end it with ms, m or "
-                    "h\n" AT(6) "'9ms' is no value of 'check-timeout'; give it a duration from "
-                                "10ms to 24h\n" AT(7) "'0' is no value of 'check-rise'; give it a "
-                                                      "number from 1 to 1000\n" AT(8) "'1001' is "
-                                                                                      "no value of "
-                                                                                      "'check-fall'"
-                                                                                      "; give it a "
-                                                                                      "number from "
-                                                                                      "1 to "
-                                                                                      "1000\n"},
-            {ONE "check = connect\ncheck-send = a\\q\ncheck-expect = \\x4\n",
-             AT(5) "'a\\q' is no value of 'check-send'; " TEXT AT(
-                 6) "'\\x4' is no value of 'check-expect'; " TEXT},
-        };
+    static const struct scratch_mistake cases[] = {
+        {TWO "balance = roundrobin\nretries = 64\nfail-max = -1\nfail-time = 99ms\n",
+         AT(4) "'roundrobin' is no value of 'balance'; did you mean "
+               "'round-robin'?\n" AT(5) "'64' is no value of 'retries'; give it a number from 0 to "
+                                        "63\n" AT(
+                                            6) "'-1' is no value of 'fail-max'; give it a number "
+                                               "from 0 to 1000000\n" AT(7) "'99ms' is no value of "
+                                                                           "'fail-time'; give it a "
+                                                                           "duration from 100ms to "
+                                                                           "24h\n"},
+        {ONE "check = conect\ncheck-interval = 5\ncheck-timeout = 9ms\ncheck-rise = 0\n"
+             "check-fall = 1001\n",
+         AT(4) "'conect' is no value of 'check'; did you mean 'connect'?\n" AT(
+             5) "'5' of 'check-interval' has no unit; write '5s', or end it with ms, m or "
+                "h\n" AT(6) "'9ms' is no value of 'check-timeout'; give it a duration from "
+                            "10ms to 24h\n" AT(7) "'0' is no value of 'check-rise'; give it a "
+                                                  "number from 1 to 1000\n" AT(8) "'1001' is "
+                                                                                  "no value of "
+                                                                                  "'check-fall'"
+                                                                                  "; give it a "
+                                                                                  "number from "
+                                                                                  "1 to "
+                                                                                  "1000\n"},
+        {ONE "check = connect\ncheck-send = a\\q\ncheck-expect = \\x4\n",
+         AT(5) "'a\\q' is no value of 'check-send'; " TEXT AT(
+             6) "'\\x4' is no value of 'check-expect'; " TEXT},
+    };
 
     scratch_expect_mistakes(cases, COUNT_OF(cases));
 }

@@ -99,7 +99,8 @@ Test(log_writer, at_once)
     cr_assert_eq(lost, 0U);
 }
 
-/* Nobody reads: whoever logs goes on, and what is lost is told. */
+/* Nobody reads: whoever logs goes on, and what is lost is told. At least the half that is filled is
+ * kept, but for an eighth of it that lines about other lines have. */
 Test(log_writer, never_blocks)
 {
     unsigned count = 100000, lost;
@@ -109,7 +110,7 @@ Test(log_writer, never_blocks)
     for (unsigned i = 0; i < count; i++)
         put_line(i, 100);
     cr_assert_lt(clock_ns() - started_ns, 20000 * MS);
-    cr_assert_geq(expect_lines(count, 100, &lost), LOG_QUEUE_BYTES / 2 / 108);
+    cr_assert_geq(expect_lines(count, 100, &lost), LOG_QUEUE_BYTES / 2 / 8 * 7 / 108);
     cr_assert_gt(lost, count / 2);
 }
 
