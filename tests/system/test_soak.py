@@ -4,6 +4,7 @@ VSLUICE_TEST_SOAK: seconds of it. Descriptors and memory at the end are those of
 """
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -25,6 +26,9 @@ workers = 2
 max-sessions = 2000
 drain-timeout = 5s
 admin-socket = {admin}
+admin-listen = tcp:127.0.0.1:0
+log-format = text
+log-rate = 600
 
 [guest *]
 address = vsock-mux:{dir}/vm-{{name}}.sock
@@ -35,6 +39,7 @@ target = {tcp}
 idle-timeout = 20s
 half-close-timeout = 10s
 max-session-time = 1m
+max-sessions-per-source = 500
 
 [route guarded]
 listen = unix:{dir}/guarded.sock
@@ -43,6 +48,8 @@ target = {unix}
 allow = uid:{uid}
 max-sessions = 40
 max-rate = 2000
+at-limit = wait
+access-log = yes
 
 [route told]
 listen = tcp:127.0.0.1:0
@@ -60,6 +67,18 @@ ports = {port}
 listen = tcp:127.0.0.1:0
 target = {unix}
 lane = copy
+session-bandwidth = 50M
+bandwidth = 200M
+
+[route spread]
+listen = tcp:127.0.0.1:0
+target = {tcp}
+    {unix}
+    unix:{dir}/nobody.sock
+balance = least-sessions
+fail-time = 200ms
+check = connect
+check-interval = 200ms
 
 [route absent]
 listen = tcp:127.0.0.1:0
@@ -124,8 +143,17 @@ class Soak(harness.TestCase):
         return done.stdout
 
     def operator(self):
+        """Looks at all there is, ends a session, drains a route for a moment, and has one more for a moment."""
         self.vsluice('status')
         self.vsluice('guest', 'list')
+        numbers = [session['number'] for session in json.loads(self.vsluice('sessions', '--json'))['sessions']
+                   if session['route'] == 'told']
+        for number in numbers[:1]:
+            subprocess.run([VSLUICE, 'end', str(number), '--admin', f'{self.dir}/admin.sock'], stderr=subprocess.DEVNULL)
+        self.vsluice('drain', 'absent')
+        self.vsluice('drain', '--undo', 'absent')
+        self.vsluice('route', 'add', f'unix:{self.dir}/added.sock=unix:{self.dir}/nobody.sock', '--name', 'added')
+        self.vsluice('route', 'remove', 'added')
         time.sleep(0.2)
 
     def guests(self):
@@ -143,6 +171,7 @@ class Soak(harness.TestCase):
     def reloads(self):
         """Other limits, a route more or less, a mistake now and then."""
         text = self.text.replace('max-sessions = 40', f'max-sessions = {random.randrange(30, 60)}')
+        text = text.replace('log-format = text', f'log-format = {random.choice(["text", "json"])}')
         if random.random() < 0.5:
             text += f'[route more]\nlisten = unix:{self.dir}/more.sock\ntarget = unix:{self.dir}/nobody.sock\n'
         broken = random.random() < 0.2
@@ -176,6 +205,7 @@ class Soak(harness.TestCase):
         self.client('churn', routes['plain'], '--sessions', 300, '--concurrency', 8, '--how', 'mixed', '--all-tcp')
         self.client('sessions', f'unix:{self.dir}/guarded.sock', '--sessions', 30, '--concurrency', 4)
         self.client('sessions', routes['forced'], '--sessions', 10, '--concurrency', 2, '--bytes', '4M')
+        self.client('sessions', routes['spread'], '--sessions', 20, '--concurrency', 4)
         for act in self.hostile, self.told, self.operator, self.guests, self.reloads:
             self.repeat(act)
         before = self.rest(SOAK / 4)
