@@ -196,6 +196,22 @@ class Descriptors(harness.TestCase):
         proxy.wait_fds(fds)
         proxy.stop()
 
+    def test_operator_at_the_limit(self):
+        """Some descriptors are kept from sessions: the admin socket answers, and a route is opened by a reload."""
+        listener, endpoint = self.listener('unix')
+        admin = self.name('.sock')
+        text = f'[global]\nadmin-socket = {admin}\n[route r]\nlisten = tcp:127.0.0.1:0\ntarget = {endpoint}\n'
+        proxy = self.proxy(config=text, nofile=160)
+        self.crowd(proxy, listener)
+        more = self.name('.sock')
+        with open(proxy.popen.args[-1], 'a') as file:
+            file.write(f'[route more]\nlisten = unix:{more}\ntarget = {endpoint}\n')
+        for command in 'status', 'reload', 'sessions':
+            done = subprocess.run([harness.VSLUICE, command, '--admin', admin], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f'unix:{more}', proxy.routes.values())
+        self.starved(proxy)
+
     def test_limit_sinks_while_it_runs(self):
         """As when the whole system has none left: single sessions fail, and accepting goes on when there are some."""
         listener, endpoint = self.listener('unix')
