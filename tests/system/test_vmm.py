@@ -80,7 +80,7 @@ class Case(harness.TestCase):
 
     def from_guest(self, one, target, *options):
         """vsluice with a route from what the guest dials at port 5000, and one to its port 80."""
-        vsluice = self.proxy(config=self.guest(one) +
+        vsluice = self.proxy(config='[global]\nlog-rate = 0\n' + self.guest(one) +
                              '[route to]\nlisten = tcp:127.0.0.1:0\ntarget = guest:g:80\n' +
                              '\n'.join(['[route r]', 'listen = guest:g:5000', f'target = {target}', *options]))
         self.fds = vsluice.fds()
