@@ -21,7 +21,8 @@ class Pressure(harness.TestCase):
         return {name: peer.word('echo')[name] for name in UNNOTICED_US}
 
     def keeps_pace(self, endpoint, before):
-        for _ in range(3):
+        """Soon: who floods has a while of it where a virtual kernel shares this machine with others."""
+        for _ in range(8):
             during = self.pace(endpoint)
             if all(during[name] < max(before[name] * SLOWER, UNNOTICED_US[name]) for name in during):
                 return during
