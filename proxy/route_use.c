@@ -29,6 +29,21 @@ void route_uses_deinit(struct route_uses *uses)
     pthread_mutex_destroy(&uses->mutex);
 }
 
+/* Where the route of that name is, or would be. */
+static struct route_use **find(struct route_uses *uses, const char *name)
+{
+    struct route_use **link = &uses->first;
+
+    while (*link && strcmp((*link)->name, name) < 0)
+        link = &(*link)->next;
+    return link;
+}
+
+static bool is_at(struct route_use *const *link, const char *name)
+{
+    return *link && strcmp((*link)->name, name) == 0;
+}
+
 static struct route_use *add(struct route_uses *uses, struct route_use **link, const char *name)
 {
     struct route_use *use = calloc(1, sizeof(*use));
@@ -48,13 +63,9 @@ static struct route_use *add(struct route_uses *uses, struct route_use **link, c
 
 struct route_use *route_use_get(struct route_uses *uses, const char *name)
 {
-    struct route_use **link = &uses->first;
-
     pthread_mutex_lock(&uses->mutex);
-    while (*link && strcmp((*link)->name, name) < 0)
-        link = &(*link)->next;
-    bool known = *link && strcmp((*link)->name, name) == 0;
-    struct route_use *use = known ? *link : add(uses, link, name);
+    struct route_use **link = find(uses, name);
+    struct route_use *use = is_at(link, name) ? *link : add(uses, link, name);
     if (use)
         use->references++;
     pthread_mutex_unlock(&uses->mutex);
@@ -64,9 +75,8 @@ struct route_use *route_use_get(struct route_uses *uses, const char *name)
 struct route_use *route_use_find(struct route_uses *uses, const char *name)
 {
     pthread_mutex_lock(&uses->mutex);
-    struct route_use *use = uses->first;
-    while (use && strcmp(use->name, name) != 0)
-        use = use->next;
+    struct route_use **link = find(uses, name);
+    struct route_use *use = is_at(link, name) ? *link : NULL;
     if (use)
         use->references++;
     pthread_mutex_unlock(&uses->mutex);
@@ -87,12 +97,9 @@ void route_use_put(struct route_use *use)
     if (!use)
         return;
     struct route_uses *uses = use->uses;
-    struct route_use **link = &uses->first;
     pthread_mutex_lock(&uses->mutex);
     if (--use->references == 0 && !atomic_load(&use->drained)) {
-        while (*link != use)
-            link = &(*link)->next;
-        *link = use->next;
+        *find(uses, use->name) = use->next;
         use_free(use);
     }
     pthread_mutex_unlock(&uses->mutex);
