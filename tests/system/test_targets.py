@@ -6,12 +6,13 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 import harness
-from harness import SLOWNESS, wait_until
+from harness import SLOWNESS, VSLUICE, wait_until
 
 
 class Server:
@@ -189,7 +190,7 @@ class Failing(Case):
     def test_nobody_notices_one_of_three(self):
         """Neither before it is known to be gone nor after; nor that it comes back."""
         servers = self.servers('abc')
-        vsluice = self.route(servers, 'fail-time = 300ms', workers=2)
+        vsluice = self.route(servers, 'fail-time = 2s', workers=2)
         servers[1].kill()
         names = self.spread(vsluice, 200)
         self.assertEqual(set(names), {'a', 'c'})
@@ -350,6 +351,9 @@ class Seen(Case):
             {'target': servers[0].endpoint, 'up': False, 'sessions': 0, 'failures': 2},
             {'target': servers[1].endpoint, 'up': True, 'sessions': 0, 'failures': 0},
         ])
+        shown = subprocess.run([VSLUICE, 'status', '--admin', self.admin], capture_output=True, text=True, check=True).stdout
+        self.assertEqual([line.split() for line in shown.splitlines()[4:]],
+                         [[servers[0].endpoint, '0', '2', 'down'], [servers[1].endpoint, '0', '0']])
         vsluice.stop()
 
 
