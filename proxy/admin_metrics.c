@@ -1,4 +1,4 @@
-/* Metrics of routes and guests; admin_process.c and admin_workers.c have the others. */
+/* Metrics of routes, guests and the log; admin_process.c and admin_workers.c have the others. */
 #include "proxy/admin_metrics.h"
 
 #include "proxy/admin_actions.h"
@@ -6,6 +6,8 @@
 #include "proxy/admin_targets.h"
 #include "proxy/admin_workers.h"
 #include "proxy/exposition.h"
+#include "proxy/log_flood.h"
+#include "proxy/log_writer.h"
 #include "proxy/uses.h"
 
 /* A metric of routes or of guests: what is told of one of them, in a family of its own. Of its
@@ -201,6 +203,16 @@ static void begin(struct exposition *exposition, const struct family *family)
     exposition_begin(exposition, family->kind, family->name, family->help);
 }
 
+static void print_log(struct exposition *exposition)
+{
+    exposition_begin(exposition, EXPOSITION_COUNTER, "vsluice_log_left_out",
+                     "Sessions that ended without a line of the log each, for 'log-rate'.");
+    exposition_add(exposition, NULL, log_flood_left_out());
+    exposition_begin(exposition, EXPOSITION_COUNTER, "vsluice_log_lost",
+                     "Lines of the log that nobody took in time.");
+    exposition_add(exposition, NULL, log_writer_lost());
+}
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 int admin_metrics(void *owner, struct admin_request *request)
@@ -222,6 +234,7 @@ int admin_metrics(void *owner, struct admin_request *request)
         begin(&exposition, visit.family);
         guest_uses_visit(&actions->uses->guests, visit_guest, &visit);
     }
+    print_log(&exposition);
     admin_workers_print(&exposition, actions->workers);
     admin_process_print(&exposition);
     exposition_end(&exposition);

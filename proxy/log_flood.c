@@ -27,6 +27,7 @@ static struct kind kinds[LOG_FLOOD_KINDS];
 static size_t kind_count; /* that were ever used */
 static struct kind others = {.reason = "of several reasons"};
 static unsigned lines_max;
+static uint64_t left_out; /* of all kinds, since the start */
 
 void log_flood_limit(unsigned lines)
 {
@@ -70,6 +71,7 @@ static bool admit(struct kind *kind, uint64_t now_ns)
         kind->lines++;
         return true;
     }
+    left_out++;
     if (kind->left_out++ == 0) {
         kind->since_ns = now_ns;
         log_wake();
@@ -85,6 +87,16 @@ bool log_flood_admit(const char *route, const char *reason, uint64_t now_ns)
     admitted = lines_max == 0 || admit(find_or_add(route, reason, now_ns), now_ns);
     pthread_mutex_unlock(&mutex);
     return admitted;
+}
+
+uint64_t log_flood_left_out(void)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&mutex);
+    count = left_out;
+    pthread_mutex_unlock(&mutex);
+    return count;
 }
 
 static void tell(struct kind *kind)

@@ -19,6 +19,9 @@ void log_flood_limit(unsigned lines);
 /* May this one have its line? `reason` is a constant. In the time of clock_ns(). */
 bool log_flood_admit(const char *route, const char *reason, uint64_t now_ns);
 
+/* How many had none, since the start. */
+uint64_t log_flood_left_out(void);
+
 /* Tells what is due by then. Returns when to call again; 0: nothing was left out that is not told
  * yet. UINT64_MAX: tells all. */
 uint64_t log_flood_tell(uint64_t now_ns);

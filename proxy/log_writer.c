@@ -54,7 +54,8 @@ static struct {
     bool awaits_turn; /* the thread, until he is done */
     size_t used;      /* of the half that is filled */
     unsigned filled;
-    uint64_t lost;
+    uint64_t lost; /* that are not told yet */
+    uint64_t lost_ever;
     _Alignas(65536) char halves[2][HALF_BYTES];
 } writer = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -273,6 +274,7 @@ static void queue(const struct log_record *record, bool own)
 
     if (sizeof(head) + record->length + (own ? 0 : OWN_BYTES) > room) {
         writer.lost++;
+        writer.lost_ever++;
     } else {
         memcpy(at, &head, sizeof(head));
         memcpy(at + sizeof(head), record->bytes, record->length);
@@ -317,6 +319,16 @@ void log_writer_put(const struct log_record *record)
     pthread_mutex_unlock(&writer.mutex);
     if (state == WRITER_OFF)
         write_one(record->encoding, record->bytes, record->length);
+}
+
+uint64_t log_writer_lost(void)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&writer.mutex);
+    count = writer.lost_ever;
+    pthread_mutex_unlock(&writer.mutex);
+    return count;
 }
 
 void log_writer_wake(void)

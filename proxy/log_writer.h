@@ -30,6 +30,9 @@ int log_writer_start(const struct log_writer_events *events);
 /* Of any thread, in the order of each. Never blocks while the thread runs. */
 void log_writer_put(const struct log_record *record);
 
+/* How many records were lost, since the start. */
+uint64_t log_writer_lost(void);
+
 /* Has attend() called soon. Of any thread. */
 void log_writer_wake(void);
 

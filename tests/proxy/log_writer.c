@@ -112,6 +112,7 @@ Test(log_writer, never_blocks)
     cr_assert_lt(clock_ns() - started_ns, 20000 * MS);
     cr_assert_geq(expect_lines(count, 100, &lost), LOG_QUEUE_BYTES / 2 / 8 * 7 / 108);
     cr_assert_gt(lost, count / 2);
+    cr_assert_eq(log_writer_lost(), lost);
 }
 
 Test(log_writer, longer_than_a_pipe_takes_in_one_piece)

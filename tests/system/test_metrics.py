@@ -298,6 +298,15 @@ class Metrics(MetricsPair):
         self.assertEqual(self.series(plain), self.series(told))
         self.vsluice.stop()
 
+    def test_lines_left_out(self):
+        self.begin(more='log-rate = 3\n[route missing]\nlisten = tcp:127.0.0.1:0\ntarget = unix:/nowhere\n')
+        for _ in range(10):
+            with contextlib.suppress(OSError), self.dial(self.vsluice.routes['missing']) as sock:
+                sock.recv(1)
+        self.wait_sample('vsluice_log_left_out_total', '', 7)
+        self.assertEqual(self.samples()['vsluice_log_lost_total', ''], 0)
+        self.vsluice.stop()
+
     @staticmethod
     def series(text):
         return [line.rpartition(' ')[0] for line in text.splitlines() if not line.startswith('#')]
