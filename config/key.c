@@ -8,6 +8,7 @@
 #include "config/reader.h"
 #include "config/value.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -178,6 +179,7 @@ static void key_names_format(enum section_kind kind, char *text, size_t bytes)
             continue;
         const char *before = length == 0 ? "" : last ? " and " : ", ";
         length += (size_t)snprintf(text + length, bytes - length, "%s%s", before, keys[i].name);
+        assert(length < bytes);
     }
 }
 

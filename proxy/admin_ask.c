@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 static int status_of_error(int error)
@@ -96,39 +97,39 @@ int admin_ask(const char *socket_path, const char *method, const char *path, jso
     return admin_ask_with(socket_path, method, path, NULL, ret);
 }
 
-int admin_ask_find(const char *path, struct config **ret)
+/* Of the configuration. */
+static int find(const char *config_path, char **ret)
 {
-    struct config_sources sources = {.path = path ? path : CONFIG_PATH_DEFAULT};
+    struct config_sources sources = {.path = config_path ? config_path : CONFIG_PATH_DEFAULT};
     struct config *config;
 
     int status = command_config_load(&sources, EX_CONFIG, &config);
     if (status)
         return status;
-    if (!config->admin_path) {
+    if (config->admin_path) {
+        *ret = strdup(config->admin_path);
+        status = *ret ? 0 : EX_OSERR;
+    } else {
         fprintf(stderr,
                 "vsluice: %s has no 'admin-socket' in [global]: add one and restart vsluice, or "
                 "give --admin PATH\n",
                 sources.path);
-        config_free(config);
-        return EX_CONFIG;
+        status = EX_CONFIG;
     }
-    *ret = config;
-    return 0;
+    config_free(config);
+    return status;
 }
 
-int admin_ask_socket(const char *command, const char *socket_path, const char *path,
-                     struct config **ret_config, const char **ret)
+int admin_ask_socket(const char *command, const char *admin, const char *config_path, char **ret)
 {
-    *ret_config = NULL;
-    *ret = socket_path;
-    if (socket_path && path) {
+    if (admin && config_path) {
         fprintf(stderr, "vsluice %s: give -c FILE or --admin PATH, not both\n", command);
         return command_usage(command);
     }
-    int status = socket_path ? 0 : admin_ask_find(path, ret_config);
-    if (status == 0 && !socket_path)
-        *ret = (*ret_config)->admin_path;
-    return status;
+    if (!admin)
+        return find(config_path, ret);
+    *ret = strdup(admin);
+    return *ret ? 0 : EX_OSERR;
 }
 
 int admin_ask_command(int argc, char **argv, int (*run)(const char *socket_path))
@@ -138,27 +139,28 @@ int admin_ask_command(int argc, char **argv, int (*run)(const char *socket_path)
         {"config", required_argument, NULL, 'c'},
         {0},
     };
-    const char *socket_path = NULL;
-    const char *path = NULL;
-    struct config *config = NULL;
+    const char *admin = NULL;
+    const char *config_path = NULL;
+    char *socket_path;
     int option;
 
     optind = 1;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (option == 'a')
-            socket_path = optarg;
+            admin = optarg;
         else if (option == 'c')
-            path = optarg;
+            config_path = optarg;
         else
             return command_usage(argv[0]);
     }
-    if (argc > optind || (socket_path && path)) {
+    if (argc > optind) {
         fprintf(stderr, "vsluice %s: give -c FILE or --admin PATH, and nothing else\n", argv[0]);
         return command_usage(argv[0]);
     }
-    int status = socket_path ? 0 : admin_ask_find(path, &config);
-    if (status == 0)
-        status = run(socket_path ? socket_path : config->admin_path);
-    config_free(config);
+    int status = admin_ask_socket(argv[0], admin, config_path, &socket_path);
+    if (status == 0) {
+        status = run(socket_path);
+        free(socket_path);
+    }
     return status;
 }

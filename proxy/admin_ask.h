@@ -1,14 +1,9 @@
 /* What commands ask a running vsluice by its admin socket, and how they tell of failures. */
 #pragma once
 
-#include "config/config.h"
 #include "proxy/admin_client.h"
 
 #include <jansson.h>
-
-/* The configuration that names the admin socket; path NULL: the default one. 0: *ret is the
- * caller's, and has one; else it was told, and this is the exit status. */
-int admin_ask_find(const char *path, struct config **ret);
 
 /* 0: *ret, the answer, is the caller's; else it was told, and this is the exit status. */
 int admin_ask(const char *socket_path, const char *method, const char *path, json_t **ret);
@@ -23,10 +18,8 @@ int admin_ask_quietly(const struct admin_call *call, json_t **ret,
                       char error[static ADMIN_ASK_ERROR_BYTES]);
 
 /* What a command gave: `--admin PATH`, or the FILE of `-c FILE`, or neither (NULL, both). 0: *ret
- * is the path of the admin socket, of *ret_config where that is not NULL, which is the caller's;
- * else it was told, and this is the exit status. */
-int admin_ask_socket(const char *command, const char *socket_path, const char *path,
-                     struct config **ret_config, const char **ret);
+ * is the path of the admin socket, to free; else it was told, and this is the exit status. */
+int admin_ask_socket(const char *command, const char *admin, const char *config_path, char **ret);
 
 /* The answer is none that is understood: tells it, and returns the exit status. */
 int admin_ask_odd(const char *socket_path);

@@ -140,8 +140,7 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
 int command_drain(int argc, char **argv)
 {
     struct wish wish;
-    struct config *config = NULL;
-    const char *socket_path;
+    char *socket_path;
 
     if (!wish_read(argc, argv, &wish))
         return command_usage("drain");
@@ -149,9 +148,10 @@ int command_drain(int argc, char **argv)
         return usage("give the name of one ROUTE, as 'vsluice route list' shows it");
     if (wish.undo && (wish.timeout || wish.wait))
         return usage("--undo goes without --timeout and --wait");
-    int status = admin_ask_socket("drain", wish.admin, wish.config_path, &config, &socket_path);
-    if (status == 0)
+    int status = admin_ask_socket("drain", wish.admin, wish.config_path, &socket_path);
+    if (status == 0) {
         status = drain(&wish, socket_path);
-    config_free(config);
+        free(socket_path);
+    }
     return status;
 }

@@ -116,16 +116,16 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
 int command_end(int argc, char **argv)
 {
     struct wish wish;
-    struct config *config = NULL;
-    const char *socket_path;
+    char *socket_path;
 
     if (!wish_read(argc, argv, &wish))
         return command_usage("end");
     int status = check(&wish);
     if (status == 0)
-        status = admin_ask_socket("end", wish.admin, wish.config_path, &config, &socket_path);
-    if (status == 0)
+        status = admin_ask_socket("end", wish.admin, wish.config_path, &socket_path);
+    if (status == 0) {
         status = end(&wish, socket_path);
-    config_free(config);
+        free(socket_path);
+    }
     return status;
 }

@@ -16,7 +16,7 @@ struct wish {
     const char *config_path;
     const char *file;
     const char *name; /* of --name */
-    const char *socket_path;
+    char *socket_path;
     char **words; /* behind the order */
     int count;
 };
@@ -188,7 +188,6 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
 
 int command_route(int argc, char **argv)
 {
-    struct config *config = NULL;
     struct wish wish;
 
     if (!wish_read(argc, argv, &wish))
@@ -199,10 +198,10 @@ int command_route(int argc, char **argv)
     int (*order)(const struct wish *) = find_order(word, &wish);
     if (!order)
         return EX_USAGE;
-    int status =
-        admin_ask_socket("route", wish.admin, wish.config_path, &config, &wish.socket_path);
-    if (status == 0)
+    int status = admin_ask_socket("route", wish.admin, wish.config_path, &wish.socket_path);
+    if (status == 0) {
         status = order(&wish);
-    config_free(config);
+        free(wish.socket_path);
+    }
     return status;
 }

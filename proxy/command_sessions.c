@@ -12,7 +12,7 @@
 #include <sysexits.h>
 
 struct wish {
-    const char *socket_path;
+    const char *admin;
     const char *config_path;
     const char *route;
     const char *guest;
@@ -105,7 +105,7 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
     optind = 1;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         switch (option) {
-        case 'a': ret->socket_path = optarg; break;
+        case 'a': ret->admin = optarg; break;
         case 'c': ret->config_path = optarg; break;
         case 'r': ret->route = optarg; break;
         case 'g': ret->guest = optarg; break;
@@ -120,15 +120,14 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
 int command_sessions(int argc, char **argv)
 {
     struct wish wish;
-    struct config *config;
-    const char *socket_path;
+    char *socket_path;
 
     if (!wish_read(argc, argv, &wish))
         return command_usage("sessions");
-    int status =
-        admin_ask_socket("sessions", wish.socket_path, wish.config_path, &config, &socket_path);
-    if (status == 0)
+    int status = admin_ask_socket("sessions", wish.admin, wish.config_path, &socket_path);
+    if (status == 0) {
         status = show(&wish, socket_path);
-    config_free(config);
+        free(socket_path);
+    }
     return status;
 }

@@ -187,8 +187,7 @@ static bool wish_read(int argc, char **argv, struct wish *ret)
 
 int command_top(int argc, char **argv)
 {
-    struct config *config = NULL;
-    const char *socket_path;
+    char *socket_path;
     uint64_t interval_ns = INTERVAL_NS;
     struct wish wish;
 
@@ -206,10 +205,11 @@ int command_top(int argc, char **argv)
     top->interval_ms = (int)(interval_ns / 1000000);
     top->once = wish.once;
     top->drawn = !wish.once && !wish.batch && terminal_is_there();
-    int status = admin_ask_socket("top", wish.admin, wish.config_path, &config, &socket_path);
-    if (status == 0)
+    int status = admin_ask_socket("top", wish.admin, wish.config_path, &socket_path);
+    if (status == 0) {
         status = run(socket_path, top);
-    config_free(config);
+        free(socket_path);
+    }
     free(top);
     return status;
 }

@@ -17,7 +17,7 @@
 #define GUEST_NAME_BYTES 256
 
 struct guest_order {
-    const char *socket_path;
+    char *socket_path;
     const char *name;
     bool end; /* the sessions too */
 };
@@ -168,31 +168,25 @@ int command_guest(int argc, char **argv)
         {0},
     };
     struct guest_order order = {0};
-    struct config *config = NULL;
-    const char *path = NULL;
-    int status = 0;
+    const char *admin = NULL;
+    const char *config_path = NULL;
     int option;
 
     optind = 1;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (option == 'a')
-            order.socket_path = optarg;
+            admin = optarg;
         else if (option == 'c')
-            path = optarg;
+            config_path = optarg;
         else if (option == 'e')
             order.end = true;
         else
             return command_usage(argv[0]);
     }
-    if (order.socket_path && path)
-        return usage("give -c FILE or --admin PATH, not both");
-    if (!order.socket_path) {
-        status = admin_ask_find(path, &config);
-        if (status)
-            return status;
-        order.socket_path = config->admin_path;
+    int status = admin_ask_socket(argv[0], admin, config_path, &order.socket_path);
+    if (status == 0) {
+        status = run_order(argv + optind, argc - optind, &order);
+        free(order.socket_path);
     }
-    status = run_order(argv + optind, argc - optind, &order);
-    config_free(config);
     return status;
 }

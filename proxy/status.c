@@ -2,6 +2,7 @@
 #include "proxy/admin_ask.h"
 #include "proxy/command.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
