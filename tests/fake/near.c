@@ -3,6 +3,20 @@
 
 #include <poll.h>
 
+const struct fake_faults near_faults = {
+    .short_receive = 200,
+    .short_send = 200,
+    .send_again = 100,
+    .receive_again = 100,
+    .interrupted = 50,
+    .no_buffers = 50,
+    .late_cancel = 500,
+    .gave_up = 50,
+    .pieces = 300,
+    .slow = 200,
+    .delay_ns_max = MS,
+};
+
 void near_told(struct ring_op *op, int result, unsigned flags)
 {
     struct near *near = (void *)((char *)op - offsetof(struct near, op));

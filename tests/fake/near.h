@@ -18,6 +18,9 @@ struct near {
     int result;
 };
 
+/* Of every kind that does not end a connection. */
+extern const struct fake_faults near_faults;
+
 /* A far end that sends so many bytes of stream 1, then stays. Waits until they are there. */
 void near_init(struct near *near, enum fake_kind kind, uint64_t bytes);
 void near_init_with(struct near *near, const struct fake_options *options, enum fake_kind kind,

@@ -1,4 +1,4 @@
-/* Receives that go on, stops, yields, and the calls that move bytes without an operation. */
+/* Receives that go on, stops, and yields. */
 #include "tests/fake/near.h"
 #include "tests/fake/random.h"
 
@@ -94,26 +94,12 @@ static void reader_init(struct reader *reader, const struct fake_options *option
     near_init_with(&reader->near, options, kind, &script);
 }
 
-static const struct fake_faults all_faults = {
-    .short_receive = 200,
-    .short_send = 200,
-    .send_again = 100,
-    .receive_again = 100,
-    .interrupted = 50,
-    .no_buffers = 50,
-    .late_cancel = 500,
-    .gave_up = 50,
-    .pieces = 300,
-    .slow = 200,
-    .delay_ns_max = MS,
-};
-
 Test(fake_receive, goes_on_to_the_end)
 {
     unsigned gave_up = 0, no_buffers = 0, told_max = 0;
 
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct fake_options options = {.seed = seed, .faults = all_faults, .buffers_max = 40};
+        struct fake_options options = {.seed = seed, .faults = near_faults, .buffers_max = 40};
         static struct reader reader;
         reader_init(&reader, &options, (enum fake_kind)(seed % 3), FAKE_HALF_CLOSE);
         receive_on(&reader);
@@ -204,7 +190,7 @@ static void end_in_the_middle(bool cancel)
     unsigned late = 0, at_once = 0, cancelled = 0;
 
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct fake_options options = {.seed = seed, .faults = all_faults};
+        struct fake_options options = {.seed = seed, .faults = near_faults};
         static struct reader reader;
         reader_init(&reader, &options, (enum fake_kind)(seed % 3), FAKE_LEAVE_NOT);
         for (unsigned ends = 0; ends < 3 && reader.bytes < BYTES / 2;) {
@@ -438,7 +424,7 @@ static void nothing(struct ring_timer *timer)
 /* Once a turn, whatever else is late or early. */
 Test(fake_receive, a_yield_is_told_in_the_next_turn)
 {
-    struct fake_options options = {.seed = 1, .faults = all_faults};
+    struct fake_options options = {.seed = 1, .faults = near_faults};
     struct fake_script script = {.bytes = 10000, .stream = 1, .stay = true};
     struct near near;
 
@@ -451,132 +437,6 @@ Test(fake_receive, a_yield_is_told_in_the_next_turn)
         ring_turn(near.ring);
     }
     cr_assert_eq(yields, 100);
-    near_deinit(&near);
-}
-
-/* A byte at a time and more, there and back. */
-Test(fake_receive, bytes_without_an_operation)
-{
-    unsigned again = 0, part = 0, send_again = 0, send_part = 0;
-
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct fake_options options = {.seed = seed, .faults = all_faults};
-        struct fake_script script = {
-            .bytes = BYTES, .stream = 1, .expected = 1, .stay = true, .room_from = 3000};
-        struct near near;
-        uint64_t read = 0;
-
-        near_init_with(&near, &options, (enum fake_kind)(seed % 3), &script);
-        while (read < BYTES) {
-            char bytes[1000];
-            ssize_t count = ring_socket_receive_now(near.fd, bytes, sizeof(bytes), 0);
-            again += count == -EAGAIN;
-            part += count > 0 && count < (ssize_t)sizeof(bytes);
-            if (count == -EAGAIN)
-                near_events(&near, POLLIN);
-            for (ssize_t sent = 0; sent < count;) {
-                cr_assert_eq((unsigned char)bytes[sent], random_stream_byte(1, read));
-                ssize_t result =
-                    ring_socket_send_now(near.fd, bytes + sent, (size_t)(count - sent));
-                cr_assert(result > 0 || result == -EAGAIN || result == -EINTR, "%zd", result);
-                send_again += result == -EAGAIN;
-                send_part += result > 0 && result < count - sent;
-                if (result == -EAGAIN)
-                    near_pass(&near, MS / 10);
-                sent += result > 0 ? result : 0;
-                read += result > 0 ? (uint64_t)result : 0;
-            }
-        }
-        near_pass(&near, 1000 * MS);
-        cr_assert_eq(fake_end_record(near.far)->read, BYTES);
-        near_deinit(&near);
-    }
-    cr_assert_gt(again, SEEDS);
-    cr_assert_gt(part, SEEDS);
-    cr_assert_gt(send_again, SEEDS);
-    cr_assert_gt(send_part, SEEDS);
-}
-
-Test(fake_receive, errors_without_an_operation)
-{
-    struct near near;
-    char bytes[1000];
-
-    near_init(&near, FAKE_TCP, 10);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, sizeof(bytes), 0), 10);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, sizeof(bytes), 0), -EAGAIN);
-    near_leave(&near, FAKE_RESET);
-    cr_assert_eq(ring_socket_send_now(near.fd, "a", 1), -ECONNRESET);
-    cr_assert_eq(ring_socket_send_now(near.fd, "a", 1), -EPIPE);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, sizeof(bytes), 0), 0);
-    near_deinit(&near);
-
-    near_init(&near, FAKE_UNIX, 10);
-    fake_end_pause(near.far, true);
-    cr_assert_eq(ring_socket_send_now(near.fd, bytes, sizeof(bytes)), sizeof(bytes));
-    while (ring_socket_send_now(near.fd, bytes, sizeof(bytes)) > 0)
-        ;
-    cr_assert_eq(ring_socket_send_now(near.fd, bytes, sizeof(bytes)), -EAGAIN);
-    fake_set_faults(near.fake, &(struct fake_faults){.no_memory = 1000});
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, sizeof(bytes), 0), -ENOMEM);
-    cr_assert_eq(fake_injected(near.fake), 1);
-    ssize_t sent = ring_socket_send_now(near.fd, bytes, sizeof(bytes));
-    cr_assert(sent == -ENOMEM || sent == -ENOBUFS);
-    cr_assert_eq(fake_injected(near.fake), 2);
-    near_deinit(&near);
-}
-
-Test(fake_receive, short_counts_without_an_operation)
-{
-    unsigned received = 0, sent = 0;
-
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        struct fake_options options = {.seed = seed,
-                                       .faults = {.short_receive = 1000, .short_send = 1000}};
-        struct fake_script script = {.bytes = 10, .stream = 1, .stay = true};
-        struct near near;
-        char bytes[10];
-
-        near_init_with(&near, &options, FAKE_UNIX, &script);
-        received += ring_socket_receive_now(near.fd, bytes, 10, 0) < 10;
-        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 1), 1);
-        sent += ring_socket_send_now(near.fd, bytes, 10) < 10;
-        near_deinit(&near);
-    }
-    cr_assert_gt(received, 10);
-    cr_assert_gt(sent, 10);
-}
-
-/* A new connection has room for a few bytes. */
-Test(fake_receive, the_first_few_bytes_are_sent_whole)
-{
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        struct fake_options options = {.seed = seed,
-                                       .faults = {.short_send = 1000, .send_again = 1000}};
-        struct fake_script script = {.stay = true};
-        struct near near;
-        char bytes[33] = {0};
-
-        near_init_with(&near, &options, FAKE_UNIX, &script);
-        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 33), -EAGAIN, "these are many");
-        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 32), 32);
-        cr_assert_eq(ring_socket_send_now(near.fd, bytes, 1), -EAGAIN, "these are not the first");
-        near_deinit(&near);
-    }
-}
-
-/* What has been seen is not gone when it is read. */
-Test(fake_receive, what_a_peek_has_seen_is_there)
-{
-    struct near near;
-    char bytes[10];
-
-    near_init(&near, FAKE_UNIX, 10);
-    fake_set_faults(near.fake, &(struct fake_faults){.receive_again = 1000, .no_memory = 1000});
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, 9, MSG_PEEK), 9);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, 8, 0), 8);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, 1, 0), 1);
-    cr_assert_eq(ring_socket_receive_now(near.fd, bytes, 1, 0), -EAGAIN);
     near_deinit(&near);
 }
 
