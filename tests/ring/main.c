@@ -1,22 +1,10 @@
-/* main() of the tests that need a ring: where the engine that VSLUICE_RING asks for is refused,
- * they are skipped. */
-#include "ring/ring.h"
+/* main() of the tests that need io_uring: where it is refused, or too old, they are skipped. */
+#include "tests/ring/refusal.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static int refusal(void)
-{
-    struct ring_options options = {.entries = 4, .buffers_max = 1};
-    struct ring *ring;
-    int error = ring_new(&ring, &options);
-
-    if (error == 0)
-        ring_free(ring);
-    return error;
-}
 
 int main(int argc, char *argv[])
 {
