@@ -79,13 +79,29 @@ static enum order_outcome undo_drain(struct service *service, struct order *orde
     return ORDER_DONE;
 }
 
+/* Of a template's name. */
+static enum order_outcome refuse_template(const struct service *service, struct order *order)
+{
+    const struct config *config = service->config;
+
+    for (size_t i = 0; i < config->template_count; i++)
+        if (strcmp(config->routes[config->route_count + i].name, order->name) == 0)
+            return refuse(order,
+                          "route '%s' is a template; drain the routes of its guests, such as "
+                          "'%s@NAME': 'vsluice route list' shows them",
+                          order->name, order->name);
+    return ORDER_UNKNOWN;
+}
+
 static enum order_outcome with_use(struct service *service, struct order *order,
                                    enum order_outcome (*see_to)(struct service *, struct order *,
                                                                 struct route_use *))
 {
     struct route_use *use = route_use_find(&service->uses.routes, order->name);
-    enum order_outcome outcome = use ? see_to(service, order, use) : ORDER_UNKNOWN;
 
+    if (!use)
+        return refuse_template(service, order);
+    enum order_outcome outcome = see_to(service, order, use);
     route_use_put(use);
     return outcome;
 }

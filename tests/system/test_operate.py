@@ -463,6 +463,8 @@ class RunTime(Operated):
         self.assertEqual([(n, r['origin'], r['template']) for n, r in self.routes().items()],
                          [('web', 'file', False), ('t@g', 'run-time', False), ('t', 'run-time', True)])
         self.assertTrue(os.path.exists(f'{directory}/g.in'))
+        self.assertIn("route 't' is a template; drain the routes of its guests, such as 't@NAME'",
+                      self.command('drain', 't', status=69))
         self.command('drain', 't@g')
         self.assertFalse(os.path.exists(f'{directory}/g.in'))
         self.command('drain', '--undo', 't@g')
