@@ -1,31 +1,38 @@
 /* The admin socket on libmicrohttpd. */
 #include "proxy/admin.h"
 
-#include "config/config.h"
-#include "config/defaults.h"
+#include "proxy/admin_connections.h"
+#include "proxy/admin_door.h"
 #include "proxy/bind_unix.h"
 #include "proxy/library.h"
-#include "proxy/tcp_options.h"
+#include "ring/clock.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static_assert(ADMIN_ERROR_BYTES >= BIND_ERROR_BYTES && ADMIN_ERROR_BYTES >= LIBRARY_ERROR_BYTES,
               "an error of either fits");
 
-#define BACKLOG 1024
+#define NS_PER_MS UINT64_C(1000000)
 
 static struct {
     typeof(MHD_start_daemon) *start_daemon;
     typeof(MHD_stop_daemon) *stop_daemon;
+    typeof(MHD_get_daemon_info) *get_daemon_info;
+    typeof(MHD_add_connection) *add_connection;
+    typeof(MHD_get_connection_info) *get_connection_info;
+    typeof(MHD_get_timeout) *get_timeout;
+    typeof(MHD_run) *run;
     typeof(MHD_lookup_connection_value) *lookup_connection_value;
     typeof(MHD_create_response_from_buffer) *create_response_from_buffer;
     typeof(MHD_add_response_header) *add_response_header;
@@ -35,8 +42,12 @@ static struct {
 
 struct admin {
     struct admin_routes routes;
-    struct bound bound; /* one socket, as its address names one */
-    struct MHD_Daemon *daemon;
+    struct admin_door door;
+    struct admin_connections connections; /* of the thread */
+    struct MHD_Daemon *daemon;            /* of the thread, while it runs */
+    int daemon_epoll;                     /* readable: the daemon has something to do */
+    int stop;                             /* readable: the thread is to end */
+    pthread_t thread;
 };
 
 /* One request on its way through libmicrohttpd. */
@@ -61,6 +72,11 @@ static int load(char error[static LIBRARY_ERROR_BYTES])
     static const struct library_symbol symbols[] = {
         {"MHD_start_daemon", &mhd.start_daemon},
         {"MHD_stop_daemon", &mhd.stop_daemon},
+        {"MHD_get_daemon_info", &mhd.get_daemon_info},
+        {"MHD_add_connection", &mhd.add_connection},
+        {"MHD_get_connection_info", &mhd.get_connection_info},
+        {"MHD_get_timeout", &mhd.get_timeout},
+        {"MHD_run", &mhd.run},
         {"MHD_lookup_connection_value", &mhd.lookup_connection_value},
         {"MHD_create_response_from_buffer", &mhd.create_response_from_buffer},
         {"MHD_add_response_header", &mhd.add_response_header},
@@ -71,6 +87,24 @@ static int load(char error[static LIBRARY_ERROR_BYTES])
     int failed = loaded ? 0 : library_open(names, symbols, "libmicrohttpd", error);
     loaded = failed == 0;
     return failed;
+}
+
+static struct admin_connection *find(struct MHD_Connection *connection)
+{
+    return mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void connected(void *owner, struct MHD_Connection *connection, void **context,
+                      enum MHD_ConnectionNotificationCode code)
+{
+    struct admin *admin = owner;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = admin_connections_add(
+            &admin->connections,
+            mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        admin_connections_remove(&admin->connections, *context);
 }
 
 /* libmicrohttpd asks when it has read the first line of a request. What it makes of the path and
@@ -90,8 +124,10 @@ static void *exchange_new(void *owner, const char *uri, struct MHD_Connection *c
 static void exchange_free(void *owner, struct MHD_Connection *connection, void **context,
                           enum MHD_RequestTerminationCode code)
 {
+    struct admin *admin = owner;
     struct exchange *exchange = *context;
 
+    admin_connections_ask(&admin->connections, find(connection));
     if (exchange)
         free(exchange->body);
     free(exchange);
@@ -154,7 +190,7 @@ static const char *find_wrong(const struct admin *admin, struct MHD_Connection *
 }
 
 /* MHD_NO, where memory is short, ends the connection. */
-static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *connection,
+static enum MHD_Result answer(struct admin *admin, struct MHD_Connection *connection,
                               const char *method, const struct exchange *exchange,
                               const char *wrong)
 {
@@ -179,6 +215,7 @@ static enum MHD_Result answer(const struct admin *admin, struct MHD_Connection *
         free(text);
         return MHD_NO;
     }
+    admin_connections_answer(&admin->connections, find(connection));
     return send_answer(connection, status, &request, text, bytes);
 }
 
@@ -220,90 +257,136 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
     return answer(owner, connection, method, exchange, exchange->body_lost > 0 ? too_long : NULL);
 }
 
-/* What bind_route_listen() makes of `*` and of an address is one socket. That it closes with a
- * reset would cut answers short. */
-static int claim_tcp(struct bound *ret, const struct endpoint *endpoint,
-                     char error[static BIND_ERROR_BYTES])
+static struct MHD_Daemon *make_daemon(struct admin *admin, const struct admin_options *options)
 {
-    struct route policy = {.backlog = BACKLOG, .keepalive_ns = DEFAULT_KEEPALIVE_NS};
-    struct bound bounds[BOUND_MAX];
-    int count = bind_route_listen(&policy, endpoint, bounds, error);
-
-    if (count < 0)
-        return count;
-    assert(count == 1);
-    *ret = bounds[0];
-    tcp_options_close_whole(ret->fd);
-    return 0;
+    return mhd.start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, handle, admin,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)ADMIN_ADDRESS_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT,
+        options->silent_s_max ? options->silent_s_max : (unsigned)ADMIN_SILENT_S_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_REQUEST_BYTES,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_new, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_free,
+        admin, MHD_OPTION_NOTIFY_CONNECTION, connected, admin, MHD_OPTION_END);
 }
 
-static int claim(struct bound *ret, const char *path, char error[static BIND_ERROR_BYTES])
+static uint64_t sooner(uint64_t one, uint64_t other)
 {
-    struct endpoint endpoint = {.kind = ENDPOINT_UNIX, .fd = -1};
-    struct route policy = {
-        .mode = 0600, .owner_uid = (uid_t)-1, .owner_gid = (gid_t)-1, .backlog = BACKLOG};
+    return one < other ? one : other;
+}
 
-    if (path[0] != '/' || strlen(path) >= ENDPOINT_UNIX_PATH_BYTES) {
-        snprintf(error, BIND_ERROR_BYTES, "'%.200s': not an absolute path of at most %d bytes",
-                 path, ENDPOINT_UNIX_PATH_BYTES - 1);
-        return -EINVAL;
+/* Rounded up; -1: as long as it takes. */
+static int wait_ms(struct admin *admin, uint64_t now_ns)
+{
+    uint64_t next_ns = admin_connections_next_ns(&admin->connections);
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    if (mhd.get_timeout(admin->daemon, &ms) == MHD_YES)
+        next_ns = sooner(next_ns, now_ns + ms * NS_PER_MS);
+    if (admin->door.closed_until_ns > now_ns)
+        next_ns = sooner(next_ns, admin->door.closed_until_ns);
+    if (next_ns == UINT64_MAX)
+        return -1;
+    uint64_t left_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+    return (int)sooner((left_ns + NS_PER_MS - 1) / NS_PER_MS, INT_MAX);
+}
+
+/* libmicrohttpd closes what it does not take. */
+static void take(struct admin *admin, uint64_t now_ns)
+{
+    struct address address;
+    int fd = admin_door_take(&admin->door, now_ns, &address);
+
+    if (fd >= 0)
+        mhd.add_connection(admin->daemon, fd, (struct sockaddr *)&address.storage, address.length);
+}
+
+/* Deadlines are compared with the time before the daemon's turn: what has come by then has been
+ * read, however long handlers took. */
+static void *serve(void *owner)
+{
+    struct admin *admin = owner;
+    struct pollfd events[] = {
+        {.fd = admin->stop, .events = POLLIN},
+        {.fd = admin->daemon_epoll, .events = POLLIN},
+        {.events = POLLIN},
+    };
+
+    while (!(events[0].revents & POLLIN)) {
+        uint64_t now_ns = clock_ns();
+        bool open = admin->connections.count < ADMIN_CONNECTIONS_MAX &&
+                    admin->door.closed_until_ns <= now_ns;
+        events[2].fd = open ? admin->door.bound.fd : -1;
+        poll(events, sizeof(events) / sizeof(events[0]), wait_ms(admin, now_ns));
+        now_ns = clock_ns();
+        if (events[2].revents)
+            take(admin, now_ns);
+        mhd.run(admin->daemon);
+        admin_connections_expire(&admin->connections, now_ns);
     }
-    memcpy(endpoint.name, path, strlen(path) + 1);
-    int count = bind_unix(&policy, &endpoint, ret, error);
-    return count < 0 ? count : 0;
+    return NULL;
 }
 
-/* libmicrohttpd closes the descriptor that it gets: a second one, so that the file can be removed
- * before. */
-static struct MHD_Daemon *serve(struct admin *admin, unsigned silent_s_max)
+/* No signal is delivered there. */
+static int start_thread(struct admin *admin)
 {
-    int fd = fcntl(admin->bound.fd, F_DUPFD_CLOEXEC, 0);
     sigset_t all;
     sigset_t before;
 
-    if (fd < 0)
-        return NULL;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct MHD_Daemon *daemon = mhd.start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, admin,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)ADMIN_ADDRESS_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, silent_s_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)ADMIN_REQUEST_BYTES, MHD_OPTION_URI_LOG_CALLBACK, exchange_new, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_free, NULL, MHD_OPTION_END);
-    int failed = errno;
+    int error = pthread_create(&admin->thread, NULL, serve, admin);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = failed;
-    return daemon;
+    if (error == 0)
+        pthread_setname_np(admin->thread, "admin");
+    return -error;
+}
+
+/* 0 or a negative errno, with nothing left. */
+static int begin(struct admin *admin, const struct admin_options *options)
+{
+    admin->stop = eventfd(0, EFD_CLOEXEC);
+    if (admin->stop < 0)
+        return -errno;
+    errno = 0;
+    admin->daemon = make_daemon(admin, options);
+    int failed = errno ? -errno : -ENOMEM;
+    if (admin->daemon) {
+        admin->daemon_epoll =
+            mhd.get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+        failed = start_thread(admin);
+        if (failed)
+            mhd.stop_daemon(admin->daemon);
+    }
+    if (failed)
+        close(admin->stop);
+    return failed;
 }
 
 int admin_start(struct admin **ret, const struct admin_options *options,
                 char error[static ADMIN_ERROR_BYTES])
 {
     struct admin *admin = calloc(1, sizeof(*admin));
-    unsigned silent_s_max = options->silent_s_max ? options->silent_s_max : ADMIN_SILENT_S_MAX;
 
     if (!admin) {
         snprintf(error, ADMIN_ERROR_BYTES, "out of memory");
         return -ENOMEM;
     }
     admin->routes = options->routes;
+    admin_connections_init(&admin->connections, options);
     int failed = load(error);
     if (!failed)
-        failed = options->tcp ? claim_tcp(&admin->bound, options->tcp, error)
-                              : claim(&admin->bound, options->path, error);
+        failed =
+            admin_door_open(&admin->door, options->tcp ? NULL : options->path, options->tcp, error);
     if (failed) {
         free(admin);
         return failed;
     }
-    errno = 0;
-    admin->daemon = serve(admin, silent_s_max);
-    if (!admin->daemon) {
-        failed = errno ? -errno : -ENOMEM;
-        snprintf(error, ADMIN_ERROR_BYTES, "%s: cannot be served: %s", admin->bound.text,
+    failed = begin(admin, options);
+    if (failed) {
+        snprintf(error, ADMIN_ERROR_BYTES, "%s: cannot be served: %s", admin->door.bound.text,
                  strerror(-failed));
-        bound_close(&admin->bound);
+        admin_door_close(&admin->door);
         free(admin);
         return failed;
     }
@@ -313,19 +396,23 @@ int admin_start(struct admin **ret, const struct admin_options *options,
 
 const char *admin_address(const struct admin *admin)
 {
-    return admin->bound.text;
+    return admin->door.bound.text;
 }
 
 int admin_give_file(const struct admin *admin, uid_t uid, gid_t gid)
 {
-    return admin ? bound_give_file(&admin->bound, uid, gid) : 0;
+    return admin ? bound_give_file(&admin->door.bound, uid, gid) : 0;
 }
 
 void admin_stop(struct admin *admin)
 {
     if (!admin)
         return;
-    bound_close(&admin->bound);
+    admin_door_remove_file(&admin->door);
+    eventfd_write(admin->stop, 1);
+    pthread_join(admin->thread, NULL);
+    admin_door_close(&admin->door);
     mhd.stop_daemon(admin->daemon);
+    close(admin->stop);
     free(admin);
 }

@@ -194,10 +194,11 @@ Test(admin, stale_socket)
 
 static void expect_no_start(struct admin_world *world, int failed, const char *sentence)
 {
+    struct admin_options times = {0};
     char error[ADMIN_ERROR_BYTES];
     struct admin *admin = NULL;
 
-    cr_assert_eq(admin_world_try(world, 0, &admin, error), failed);
+    cr_assert_eq(admin_world_try(world, &times, &admin, error), failed);
     cr_assert_null(admin);
     cr_assert_not_null(strstr(error, sentence), "%s", error);
 }

@@ -2,6 +2,8 @@
  * their midst. */
 #include "tests/proxy/admin_world.h"
 
+#include "ring/clock.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +16,7 @@
 #define CLIENTS       100
 #define GARBAGE_SEEDS 1000
 #define GARBAGE_STAYS 16
+#define PATIENCE_NS   UINT64_C(10000000000)
 
 static void *client(void *owner)
 {
@@ -50,12 +53,13 @@ Test(admin_hostile, many_clients)
 Test(admin_hostile, silent_connections)
 {
     struct admin_world world;
+    struct admin_options times = {.silent_s_max = 1};
     char error[ADMIN_ERROR_BYTES];
     int fds[ADMIN_CONNECTIONS_MAX + 8];
     size_t count = sizeof(fds) / sizeof(fds[0]);
 
     admin_world_init(&world);
-    cr_assert_eq(admin_world_try(&world, 1, &world.admin, error), 0);
+    cr_assert_eq(admin_world_try(&world, &times, &world.admin, error), 0);
     for (size_t i = 0; i < count; i++) {
         fds[i] = raw_connect(world.path);
         raw_send(fds[i], i % 2 ? "" : "GET /guests HT");
@@ -68,6 +72,90 @@ Test(admin_hostile, silent_connections)
         close(fds[i]);
     }
     cr_assert_eq(world.calls, 1);
+    admin_world_end(&world);
+}
+
+static void start_hasty(struct admin_world *world)
+{
+    struct admin_options times = {.request_s_max = 1, .answer_s_max = 1};
+    char error[ADMIN_ERROR_BYTES];
+
+    admin_world_init(world);
+    cr_assert_eq(admin_world_try(world, &times, &world->admin, error), 0, "%s", error);
+}
+
+/* A byte every 50 ms, until the connection is closed: how many milliseconds that took. */
+static unsigned trickle(int fd, const char *text)
+{
+    uint64_t started_ns = clock_ns();
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    char answer[100];
+
+    while (poll(&readable, 1, 50) == 0) {
+        cr_assert_lt(clock_ns() - started_ns, PATIENCE_NS, "it is kept for ever");
+        send(fd, *text ? text : "x", 1, MSG_NOSIGNAL);
+        text += *text != '\0';
+    }
+    cr_assert_leq(recv(fd, answer, sizeof(answer), 0), 0, "it was answered");
+    close(fd);
+    return (unsigned)((clock_ns() - started_ns) / 1000000);
+}
+
+/* Never silent, and never whole: with a head or a body that goes on, first and behind an answer. */
+Test(admin_hostile, requests_that_trickle)
+{
+    static const char *const heads[] = {
+        "",
+        "POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+        "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    struct admin_world world;
+
+    start_hasty(&world);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        int fd = raw_connect(world.path);
+        raw_send(fd, heads[i]);
+        if (i == 2)
+            free(raw_read_until(fd, "]}\n"));
+        unsigned ms = trickle(fd, "GET /guests HTTP/1.1\r\nHost: x\r\nX: ");
+        cr_assert(ms >= 900, "%zu: after %u ms", i, ms);
+    }
+    cr_assert_eq(world.calls, 1);
+    admin_world_end(&world);
+}
+
+/* Each request has the whole time, however long the connection is there. */
+Test(admin_hostile, requests_of_the_patient)
+{
+    struct admin_world world;
+
+    start_hasty(&world);
+    int fd = raw_connect(world.path);
+    for (int i = 0; i < 5; i++) {
+        usleep(400000);
+        raw_send(fd, "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n");
+        free(raw_read_until(fd, "]}\n"));
+    }
+    close(fd);
+    admin_world_end(&world);
+}
+
+/* It takes some of a long answer now and then. */
+Test(admin_hostile, answers_that_trickle)
+{
+    struct admin_world world;
+    char part[8192];
+    size_t taken = 0;
+
+    start_hasty(&world);
+    int fd = raw_connect(world.path);
+    raw_send(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (ssize_t bytes = 1; bytes > 0; taken += bytes > 0 ? (size_t)bytes : 0) {
+        usleep(20000);
+        bytes = recv(fd, part, sizeof(part), 0);
+    }
+    cr_assert(taken > 100000 && taken < 1000000, "%zu bytes", taken);
+    close(fd);
     admin_world_end(&world);
 }
 

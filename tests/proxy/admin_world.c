@@ -156,21 +156,22 @@ void admin_world_init(struct admin_world *world)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int admin_world_try(struct admin_world *world, unsigned silent_s_max, struct admin **ret,
-                    char error[static ADMIN_ERROR_BYTES])
+int admin_world_try(struct admin_world *world, const struct admin_options *times,
+                    struct admin **ret, char error[static ADMIN_ERROR_BYTES])
 {
-    struct admin_options options = {
-        .path = world->path,
-        .routes = {routes, sizeof(routes) / sizeof(routes[0]), world, "/text", false},
-        .silent_s_max = silent_s_max,
-    };
+    struct admin_options options = *times;
+
+    options.path = world->path;
+    options.routes =
+        (struct admin_routes){routes, sizeof(routes) / sizeof(routes[0]), world, "/text", false};
     return admin_start(ret, &options, error);
 }
 
 void admin_world_start(struct admin_world *world)
 {
+    struct admin_options times = {0};
     char error[ADMIN_ERROR_BYTES];
-    int failed = admin_world_try(world, 0, &world->admin, error);
+    int failed = admin_world_try(world, &times, &world->admin, error);
 
     cr_assert_eq(failed, 0, "%s", error);
 }

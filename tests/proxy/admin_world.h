@@ -35,9 +35,9 @@ struct admin_world {
 void admin_world_init(struct admin_world *world);
 /* Starts, and asserts that it did. */
 void admin_world_start(struct admin_world *world);
-/* As admin_start(). */
-int admin_world_try(struct admin_world *world, unsigned silent_s_max, struct admin **ret,
-                    char error[static ADMIN_ERROR_BYTES]);
+/* As admin_start(), with the times of `times`. */
+int admin_world_try(struct admin_world *world, const struct admin_options *times,
+                    struct admin **ret, char error[static ADMIN_ERROR_BYTES]);
 /* Stops, and looks for leaks of memory and descriptors. */
 void admin_world_end(struct admin_world *world);
 
