@@ -4,7 +4,9 @@
  * holds, so near the bound connections are accepted one at a time, and at the bound none: they wait
  * in the backlog. Only what a VMM hands over is accepted all the same, and refused: it would hold
  * up its guest. Where descriptors or memory ran out all the same, accepting pauses for
- * LISTENER_PAUSE_NS.
+ * LISTENER_PAUSE_NS, whatever the kind: that passes, and the backlog has room for more than a VMM
+ * opens. A descriptor kept to accept and refuse with would not do: other workers, and where the
+ * whole system has none other processes, take it when it is closed.
  */
 #pragma once
 
