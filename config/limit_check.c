@@ -1,6 +1,19 @@
 /* What happens at a limit, against the listeners of the route. */
 #include "config/draft.h"
 
+/* One for each guest does where it is for a VMM's. */
+static bool lets_nobody_wait(const struct draft *draft, const struct route_listen *listen)
+{
+    const struct config *config = draft->config;
+
+    if (listen->written.kind != ENDPOINT_GUEST || !endpoint_names_each(&listen->written))
+        return listen->resolved.kind == ENDPOINT_VSOCK_MUX;
+    for (size_t i = 0; i < config->guest_count; i++)
+        if (config->guests[i].address.kind == ENDPOINT_VSOCK_MUX)
+            return true;
+    return false;
+}
+
 void limit_check(const struct draft *draft, const struct section *section,
                  const struct route *route)
 {
@@ -10,7 +23,7 @@ void limit_check(const struct draft *draft, const struct section *section,
     place.line = section->key_lines[KEY_AT_LIMIT];
     for (size_t i = 0; i < route->listen_count && route->waits_at_limit; i++) {
         const struct route_listen *listen = &route->listens[i];
-        if (listen->resolved.kind != ENDPOINT_VSOCK_MUX)
+        if (!lets_nobody_wait(draft, listen))
             continue;
         endpoint_format(&listen->written, text);
         draft_problem(draft, &place,

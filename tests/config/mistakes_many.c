@@ -272,6 +272,17 @@ Test(mistakes_many, values)
         {"[guest g]\naddress = vsock-mux:/g\n[route a]\nlisten = guest:g:5\ntarget = tcp:b:1\n"
          "at-limit = wait\n",
          AT(6) LETS_WAIT("guest:g:5")},
+#define EACH_LISTENS "[route a]\nlisten = guest:{name}:5\ntarget = tcp:b:1\nat-limit = wait\n"
+        {EACH_LISTENS "[guest *]\naddress = vsock-mux:/{name}/v\n",
+         AT(4) LETS_WAIT("guest:{name}:5")},
+        {EACH_LISTENS "[guest a]\naddress = vsock:3\n[guest b]\naddress = vsock-mux:/b\n"
+                      "[guest c]\naddress = vsock-mux:/c\n",
+         AT(4) LETS_WAIT("guest:{name}:5")},
+        {EACH_LISTENS "[guest a]\naddress = vsock:3\n[guest b]\naddress = vsock-mux:/b\n"
+                      "[route b]\nlisten = unix:/{name}\ntarget = guest:{name}:5\n"
+                      "at-limit = wait\n",
+         AT(4) LETS_WAIT("guest:{name}:5")},
+        {EACH_LISTENS "[guest a]\naddress = vsock:3\n", ""},
         {MUX_LISTEN "at-limit = wiat\nmax-sessions-per-source = x\nmax-rate-per-source = 1000001\n",
          AT(4) "'wiat' is no value of 'at-limit'; did you mean 'wait'?\n" AT(
              5) "'x' is no value of 'max-sessions-per-source'; give it a number from 0 to "
