@@ -70,10 +70,30 @@ static void wait_in_line(struct dial *dial)
     ring_timer_arm(dial->ring, &dial->timer, at_ns, wait_over);
 }
 
+/* One more that waits. */
+static bool waiting_enter(const struct dial_options *options)
+{
+    unsigned count = options->waiting ? atomic_load(options->waiting) : 0;
+
+    if (!options->waiting)
+        return true;
+    while (count < options->wait_max)
+        if (atomic_compare_exchange_weak(options->waiting, &count, count + 1))
+            return true;
+    return false;
+}
+
+static void waiting_leave(const struct dial_options *options)
+{
+    if (options->waiting)
+        atomic_fetch_sub(options->waiting, 1);
+}
+
 static void leave_line(struct dial *dial)
 {
     if (!dial->line)
         return;
+    waiting_leave(&dial->options);
     if (dial->options.guest)
         atomic_fetch_sub(&dial->options.guest->waiting, 1);
     struct dial *first = dial_line_leave(dial->line, dial);
@@ -114,11 +134,13 @@ static bool join_line(struct dial *dial)
 {
     const struct dial_options *options = &dial->options;
 
-    if (dial_lines_count(options->lines, options->target) >= options->wait_max)
+    if (!waiting_enter(options))
         return false;
     struct dial_line *line = dial_lines_get(options->lines, options->target, options->port);
-    if (!line)
+    if (!line) {
+        waiting_leave(options);
         return false;
+    }
     dial_line_join(line, dial);
     if (options->guest)
         atomic_fetch_add(&options->guest->waiting, 1);

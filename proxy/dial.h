@@ -61,7 +61,8 @@ struct dial_options {
 
     uint64_t wait_ns;         /* for a guest that cannot be reached yet; 0: not */
     unsigned wait_phases;     /* enum guest_phase */
-    unsigned wait_max;        /* dials that wait for its target, at any port */
+    atomic_uint *waiting;     /* dials that wait, here and elsewhere; NULL: any number may */
+    unsigned wait_max;        /* of those */
     struct dial_lines *lines; /* where to wait */
 };
 

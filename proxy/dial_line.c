@@ -15,16 +15,6 @@ struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct e
     return line;
 }
 
-unsigned dial_lines_count(const struct dial_lines *lines, const struct endpoint *target)
-{
-    unsigned count = 0;
-
-    for (const struct dial_line *line = lines->first; line; line = line->next)
-        if (line->target == target)
-            count += line->count;
-    return count;
-}
-
 struct dial_line *dial_lines_get(struct dial_lines *lines, const struct endpoint *target,
                                  uint32_t port)
 {
@@ -60,7 +50,6 @@ void dial_line_join(struct dial_line *line, struct dial *dial)
     dial->behind = NULL;
     *(line->last ? &line->last->behind : &line->first) = dial;
     line->last = dial;
-    line->count++;
 }
 
 struct dial *dial_line_leave(struct dial_line *line, struct dial *dial)
@@ -70,7 +59,7 @@ struct dial *dial_line_leave(struct dial_line *line, struct dial *dial)
     *(dial->before ? &dial->before->behind : &line->first) = behind;
     *(behind ? &behind->before : &line->last) = dial->before;
     dial->line = NULL;
-    if (--line->count == 0)
+    if (!line->first)
         line_free(line);
     return dial->before ? NULL : behind;
 }

@@ -23,7 +23,6 @@ struct dial_line {
     uint32_t port;
     struct dial *first;
     struct dial *last;
-    unsigned count;
     uint64_t pause_ns; /* before the first tries again */
     bool held;         /* the guest is, or was, frozen: nobody's time runs */
 };
@@ -35,9 +34,6 @@ struct dial_lines {
 /* The line for a port of a target, which outlives it. NULL: nobody waits. */
 struct dial_line *dial_lines_find(const struct dial_lines *lines, const struct endpoint *target,
                                   uint32_t port);
-
-/* How many wait for any port of a target. */
-unsigned dial_lines_count(const struct dial_lines *lines, const struct endpoint *target);
 
 /* dial_lines_find(), made where there is none; it is freed when the last dial leaves it. NULL: out
  * of memory. */

@@ -27,6 +27,7 @@ struct route_use {
     struct target_use *targets; /* of the same */
     atomic_bool drained;        /* an operator wants nobody to listen for it */
     atomic_uint sessions;
+    atomic_uint waiting;      /* of those, that wait for a guest to be reached */
     atomic_uint turn;         /* of the next session that chooses a target */
     struct bucket buckets[2]; /* of its bandwidth: to the targets, and from them */
     struct rate rate;

@@ -23,7 +23,6 @@ void sessions_init(struct sessions *sessions, struct ring *ring, struct resolver
         .owner = owner,
     };
     sessions->numbers = &sessions->numbers_own;
-    sessions->shares = 1;
     slab_init(&sessions->slab, sizeof(struct session), max);
     slab_init(&sessions->dials, sizeof(struct dial), max);
     slab_init(&sessions->greetings, sizeof(struct greeting), max);

@@ -180,7 +180,6 @@ struct sessions {
     void *owner;
     struct slab slab;
     struct dial_lines lines; /* of dials that wait for guests */
-    unsigned shares;         /* as many have their part of each bound: workers */
     struct slab dials;       /* of those that are connecting: a session that relays holds none */
     struct slab greetings;   /* of those that are greeting */
     struct slab paces;       /* of those that a bandwidth bounds */

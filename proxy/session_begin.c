@@ -54,7 +54,7 @@ static void dial_target(struct session *session, const struct proxy_header *told
 {
     struct sessions *sessions = session->sessions;
     const struct route *route = session->opening->route;
-    unsigned wait_max = route->wait_max / sessions->shares;
+    struct route_use *use = session->opening->use;
     struct guest_use *guest = session_target_guest(session);
     bool waits = route->target_count == 1 || tries->waits || (guest && atomic_load(&guest->frozen));
     struct dial_options options = {
@@ -68,7 +68,8 @@ static void dial_target(struct session *session, const struct proxy_header *told
         .tries = *tries,
         .wait_ns = waits ? route->wait_ns : 0,
         .wait_phases = route->wait_phases,
-        .wait_max = wait_max > 0 ? wait_max : 1,
+        .wait_max = route->wait_max,
+        .waiting = use ? &use->waiting : NULL,
         .lines = &sessions->lines,
     };
 

@@ -221,7 +221,6 @@ int worker_init(struct worker *worker, const struct worker_options *options)
     answering_init(&worker->answering, &worker->sessions);
     if (options->index == 0)
         worker->checks = (struct checks){.ring = worker->ring, .resolver = worker->resolver};
-    worker->sessions.shares = workers_count(worker->workers);
     worker->sessions.pool.pipes_max = options->pipes_max;
     worker->sessions.numbers = workers_numbers(worker->workers);
     ring_poll(worker->ring, &worker->mail, mail_came, worker->mailbox.event, POLLIN);

@@ -170,6 +170,7 @@ static void random_waiting(struct random *random, struct world_session *session)
     session->route.wait_ns = random_permille(random, 300) ? random_size(random, 5000 * MS) : 0;
     session->route.wait_phases = random_below(random, GUEST_PHASES + 1);
     session->route.wait_max = (unsigned)random_size(random, 4);
+    world_counted(session);
 }
 
 /* Says what it has to say, and no more; or was booted anew without a word. */

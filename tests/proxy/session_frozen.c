@@ -25,6 +25,7 @@ static void line_init_with(struct line *line, uint64_t wait_ns, const struct fak
     first->route.wait_ns = wait_ns;
     first->route.wait_phases = GUEST_PHASES;
     first->route.wait_max = LINE;
+    world_counted(first);
     line->target = first->targets[0];
     line->target.script = world_calm(first, SIDE_TARGET, 1);
     line->target.script.mux = first->targets[0].script.mux;

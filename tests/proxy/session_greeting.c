@@ -304,6 +304,7 @@ Test(session_greeting, all_ports_wait_together)
     first->route.wait_ns = 5000 * MS;
     first->route.wait_phases = GUEST_PHASES;
     first->route.wait_max = 2;
+    world_counted(first);
     for (unsigned i = 0; i < 3; i++) {
         struct world_session *session = i ? world_add_beside(&world, FAKE_UNIX, first) : first;
         session->target_count = 0;

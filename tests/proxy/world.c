@@ -80,6 +80,8 @@ static void put_routes(struct world *world)
         for (unsigned side = 0; use && side < SIDE_COUNT; side++)
             if (atomic_load(&use->buckets[side].waiting))
                 fake_fail(world->fake, "somebody is left that waits for tokens");
+        if (use && atomic_load(&use->waiting))
+            fake_fail(world->fake, "somebody is left that waits for a guest");
         route_use_put(use);
     }
 }
@@ -185,14 +187,20 @@ struct world_session *world_add_beside(struct world *world, enum fake_kind initi
     return session;
 }
 
-void world_bandwidth(struct world_session *session, uint64_t own, uint64_t together)
+void world_counted(struct world_session *session)
 {
     static const char *const names[WORLD_SESSIONS_MAX] = {
         "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"};
 
+    if (!session->opening.use)
+        session->opening.use = route_use_get(&session->world->routes, names[session->number]);
+}
+
+void world_bandwidth(struct world_session *session, uint64_t own, uint64_t together)
+{
     session->route.session_bandwidth = own;
     session->route.bandwidth = together;
-    session->opening.use = route_use_get(&session->world->routes, names[session->number]);
+    world_counted(session);
 }
 
 void world_mux(struct world_session *session)

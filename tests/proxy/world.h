@@ -94,6 +94,9 @@ void world_mux(struct world_session *session);
 struct guest_use *world_guest(struct world_session *session, unsigned side,
                               const struct guest *guest);
 
+/* Of a route of its own, with all that comes beside it. */
+void world_counted(struct world_session *session);
+
 /* Bytes a second: of the session, and of all that came beside it; 0: any number. */
 void world_bandwidth(struct world_session *session, uint64_t own, uint64_t together);
 
