@@ -10,6 +10,17 @@ import harness
 from harness import SLOWNESS, VSLUICE, read_all
 
 
+def edit(proxy, old, new):
+    """Its file says something else, and is read anew."""
+    path = pathlib.Path(proxy.popen.args[-1])
+    text = path.read_text()
+    assert old in text, f'{old!r} is not in {text}'
+    path.write_text(text.replace(old, new))
+    count = len(proxy.matches('reloaded'))
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_lines('reloaded', count + 1)
+
+
 class Service:
     """Says its name to whoever connects, then what it is told."""
 

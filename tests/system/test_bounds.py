@@ -3,21 +3,23 @@ workers, refused or waiting."""
 
 import contextlib
 import select
-import signal
 import socket
 import threading
 import time
 
 import harness
+import reloading
 from harness import SLOWNESS, wait_until
+from over_vsock import OverVsock
 
 
 class Limited(harness.TestCase):
-    def routed(self, in_route='', in_global='', more='', target_kind='unix', listen='tcp:127.0.0.1:0', target=None):
+    def routed(self, in_route='', in_global='', more='', target_kind='unix', listen='tcp:127.0.0.1:0', target=None,
+               workers=2):
         self.listener_, endpoint = self.listener(target_kind)
         target = target or endpoint
         more = more.format(target=endpoint)
-        self.vsluice = self.proxy(config=f'[global]\nworkers = 2\n{in_global}\n[route r]\nlisten = {listen}\n'
+        self.vsluice = self.proxy(config=f'[global]\nworkers = {workers}\n{in_global}\n[route r]\nlisten = {listen}\n'
                                          f'target = {target.format(target=endpoint)}\n{in_route}\n{more}\n')
         return self.vsluice
 
@@ -127,9 +129,34 @@ class Limited(harness.TestCase):
         with contextlib.suppress(ConnectionResetError):
             return dial(endpoint)
 
-    def mux(self):
+    def backlog(self, *kinds):
+        """As many wait as for any socket that listens so, and one more is not let in; also where that was changed."""
+        for kind in kinds:
+            self.routed('max-sessions = 1\nat-limit = wait\nbacklog = 2', listen=self.listen(kind), workers=1)
+            self.expect(None, True)
+            waiting = self.fill_backlog(self.vsluice.endpoint)
+            self.assertEqual(waiting, self.backlog_of_a_socket(kind, 2))
+            reloading.edit(self.vsluice, 'backlog = 2', 'backlog = 5')
+            waiting += self.fill_backlog(self.vsluice.endpoint)
+            self.assertEqual(waiting, self.backlog_of_a_socket(kind, 5))
+
+    def backlog_of_a_socket(self, kind, backlog):
+        sock, endpoint = self.listener(kind)
+        sock.listen(backlog)
+        return self.fill_backlog(endpoint)
+
+    def fill_backlog(self, endpoint):
+        """How many are let in, one after the other."""
+        for count in range(100):
+            try:
+                self.dial(endpoint, 0.2)
+            except (TimeoutError, BlockingIOError, ConnectionResetError):
+                return count
+        return None
+
+    def mux(self, path=None):
         """A VMM that connects whoever asks."""
-        path = self.name('.vmm')
+        path = path or self.name('.vmm')
         vmm = socket.socket(socket.AF_UNIX)
         self.addCleanup(vmm.close)
         vmm.bind(path)
@@ -278,18 +305,78 @@ class Bounds(Limited):
         self.expect(None, True)
         first.close()
 
+    def test_a_reload_ends_none(self):
+        """Those of before stay where there are too many now, and count."""
+        self.routed('max-sessions = 4', listen='unix:' + self.name('.sock'))
+        living = [self.expect(None, True) for _ in range(4)]
+        self.edit('max-sessions = 4', 'max-sessions = 2')
+        for _ in range(2):
+            self.expect(None, False)
+            self.gone(living.pop())
+        self.expect(None, False)
+        self.gone(living.pop())
+        self.expect(None, True)
+        self.expect(None, False)
+        self.assertEqual(len(self.vsluice.ended()), len(self.vsluice.ended('route-full')))
+
+    def test_a_reload_changes_a_guest(self):
+        vmm, path = self.mux()
+        self.routed(target='guest:g:1', more=f'[guest g]\naddress = vsock-mux:{path}\nmax-sessions = 2\n')
+        self.take_all = self.take_mux
+        self.listener_ = vmm
+        living = [self.expect(None, True) for _ in range(2)]
+        self.edit('max-sessions = 2', 'max-sessions = 1')
+        self.expect(None, False)
+        self.gone(living.pop())
+        self.expect(None, False)
+        self.gone(living.pop())
+        self.expect(None, True)
+        self.edit('max-sessions = 1', 'max-sessions = 3')
+        for served in True, True, False:
+            self.expect(None, served)
+
+    def gone(self, sock):
+        fds = self.vsluice.fds()
+        sock.close()
+        self.vsluice.wait_fds(fds - 2)
+
     def edit(self, old, new):
-        path = self.vsluice.popen.args[-1]
-        with open(path) as file:
-            text = file.read()
-        with open(path, 'w') as file:
-            file.write(text.replace(old, new))
-        count = len(self.vsluice.matches('reloaded'))
-        self.vsluice.signal(signal.SIGHUP)
-        self.vsluice.wait_lines('reloaded', count + 1)
+        reloading.edit(self.vsluice, old, new)
+
+    def test_waiting_for_a_guest(self):
+        """One less than wait-max, as many, one more: over all workers, also where another configuration was read."""
+        path = self.name('.vmm')
+        self.routed('wait-for-guest = 60s\nwait-max = 3', target='guest:g:1',
+                    more=f'[guest g]\naddress = vsock-mux:{path}\n')
+        waiting = [self.expect_waiting(self.vsluice.endpoint) for _ in range(3)]
+        self.assertEqual(self.vsluice.ended(), [])
+        self.expect(None, False)
+        self.edit('wait-max = 3', 'wait-max = 4')
+        waiting.append(self.expect_waiting(self.vsluice.endpoint))
+        self.expect(None, False)
+        harness.reset(waiting.pop(0))
+        self.vsluice.wait_lines('ended: initiator-left: ')
+        waiting.append(self.expect_waiting(self.vsluice.endpoint))
+        self.expect(None, False)
+        self.listener_, _ = self.mux(path)
+        self.take_all = self.take_mux
+        for sock in waiting:
+            self.assertIs(self.served(sock, 5), True)
+
+    def test_backlog(self):
+        self.backlog('tcp', 'unix')
 
 
 class Rates(Limited):
+    def test_a_reload_changes_rates(self):
+        self.routed('max-rate = 1')
+        for served in True, False:
+            self.expect(None, served)
+        reloading.edit(self.vsluice, 'max-rate = 1', 'max-rate = 100')
+        wait_until(lambda: self.try_one()[1], 0.5, 'it is still the rate of before')
+        for _ in range(10):
+            self.expect(None, True)
+
     def test_rate_of_a_route(self):
         self.routed('max-rate = 10')
         self.rate(True)
@@ -356,6 +443,22 @@ class Sources(Limited):
             for number in range(3, 11):
                 self.expect(None, True, self.dial_from(f'127.0.0.{number}'))
 
+    def test_a_reload_changes_limits_of_sources(self):
+        """Those of before count, but for those that began where no limit of sources was."""
+        dial, other = self.dial_from('127.0.0.2'), self.dial_from('127.0.0.3')
+        self.routed('max-sessions = 9')
+        for _ in range(3):
+            self.expect(None, True, dial)
+        reloading.edit(self.vsluice, 'max-sessions = 9', 'max-sessions = 0\nmax-sessions-per-source = 3')
+        for served in True, True, True, False:
+            self.expect(None, served, dial)
+        self.expect(None, True, other)
+        reloading.edit(self.vsluice, 'per-source = 3', 'per-source = 2')
+        for served in True, False:
+            self.expect(None, served, other)
+        self.expect(None, False, dial)
+        self.assertEqual(len(self.vsluice.ended()), len(self.vsluice.ended('source-full')))
+
     def test_sessions_of_a_user(self):
         self.routed('max-sessions-per-source = 4', listen='unix:' + self.name('.sock'))
         self.sessions(True)
@@ -387,6 +490,40 @@ class Sources(Limited):
             self.assertIs(self.served(sock, 2), True)
         silent[4].sendall(b'PROXY UNKNOWN\r\n')
         self.assertIs(self.served(silent[4], 2), False)
+
+
+class Vsock(OverVsock, Limited):
+    """In the lab; all that connects there is of one CID."""
+
+    def endpoints(self):
+        return [harness.connectable(match[1]) for match in self.vsluice.matches(r'^listening on (\S+)')]
+
+    def test_sessions_of_a_cid(self):
+        """Beside a source of another kind."""
+        self.routed('max-sessions-per-source = 3', listen='vsock:any:0 tcp:127.0.0.1:0')
+        vsock, tcp = self.endpoints()
+        self.expect(tcp, True)
+        self.sessions(True, vsock, room=3)
+        self.vsluice.wait_lines('ended: source-full: ')
+        for served in True, True, False:
+            self.expect(tcp, served)
+
+    def test_rate_of_a_cid(self):
+        self.routed('max-rate-per-source = 1', listen='vsock:any:0 tcp:127.0.0.1:0')
+        vsock, tcp = self.endpoints()
+        for served in True, False:
+            self.expect(vsock, served)
+        self.expect(tcp, True)
+        self.vsluice.wait_lines('ended: source-rate: ')
+        wait_until(lambda: self.try_one(vsock)[1], 2, 'no room again')
+
+    def test_waiting(self):
+        self.routed('max-sessions = 2\nat-limit = wait', listen='vsock:any:0')
+        self.sessions(False, room=2)
+        self.end_well(self.vsluice)
+
+    def test_backlog(self):
+        self.backlog('vsock')
 
 
 if __name__ == '__main__':
