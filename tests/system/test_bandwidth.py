@@ -8,6 +8,7 @@ import threading
 import time
 
 import harness
+import reloading
 from harness import SLOWNESS, Stood, read_all, wait_until
 
 M = 1 << 20
@@ -158,6 +159,46 @@ class Bandwidth(Routed):
                 flow.join()
                 self.assertTrue(flow.whole)
         self.expect_rate(merged(flows), 4 * M, stood.seconds)
+
+
+    def test_a_reload_leaves_sessions_their_own(self):
+        vsluice = self.routed('session-bandwidth = 1M')
+        pairs = [self.session(vsluice)]
+        reloading.edit(vsluice, 'session-bandwidth = 1M', 'session-bandwidth = 4M')
+        pairs.append(self.session(vsluice))
+        reloading.edit(vsluice, 'session-bandwidth = 4M', 'session-bandwidth = off')
+        pairs.append(self.session(vsluice))
+        with Stood() as stood:
+            flows = [Flow(*pair, count * M) for pair, count in zip(pairs, (2, 6, 32))]
+            for flow in flows:
+                flow.join()
+                self.assertTrue(flow.whole)
+        for flow, rate in zip(flows, (M, 4 * M)):
+            self.expect_rate(flow.came, rate, stood.seconds)
+        self.assertLess(flows[2].seconds, flows[0].seconds / 2 + stood.seconds)
+
+    def test_a_reload_leaves_sessions_the_rate_of_their_route(self):
+        """Alone each has the one that it began with; together they share the time."""
+        vsluice = self.routed('\nbandwidth = 1M', workers=2)
+        pairs = [self.session(vsluice)]
+        reloading.edit(vsluice, '\nbandwidth = 1M', '\nbandwidth = 4M')
+        pairs.append(self.session(vsluice))
+        for pair, rate in zip(pairs, (M, 4 * M)):
+            time.sleep(0.15)  # until a burst is there
+            with Stood() as stood:
+                flow = Flow(*(sock.dup() for sock in reversed(pair)), rate)
+                flow.join()
+                self.assertTrue(flow.whole)
+            self.expect_rate(flow.came, rate, stood.seconds)
+        with Stood() as stood:
+            flows = [Flow(*pair, 32 * M) for pair in pairs]
+            time.sleep(2)
+            slow, fast = (flow.bytes for flow in flows)
+            for flow in flows:
+                flow.end()
+        time_of_both = slow / M + fast / (4 * M)
+        self.assertAlmostEqual(time_of_both, 2.1, delta=0.2 + stood.seconds)
+        self.assertAlmostEqual(slow / M / time_of_both, 0.5, delta=0.1 + stood.seconds)
 
 
 class Paced(Routed):
