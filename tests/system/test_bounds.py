@@ -242,7 +242,7 @@ class Bounds(Limited):
         """However they come and go, over two workers; and all are served in the end."""
         self.routed('max-sessions = 5\nat-limit = wait')
         inside, most, served = 0, 0, 0
-        lock = threading.Lock()
+        lock, full = threading.Lock(), threading.Event()
 
         def visit():
             nonlocal inside, most, served
@@ -261,9 +261,12 @@ class Bounds(Limited):
                 with lock:
                     inside += 1
                     most = max(most, inside)
+                    if most == 5:
+                        full.set()
 
                 def serve(side=side):
                     nonlocal inside
+                    full.wait(20 * SLOWNESS)
                     side.sendall(b'!')
                     side.settimeout(10 * SLOWNESS)
                     with contextlib.suppress(OSError):
