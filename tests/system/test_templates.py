@@ -184,7 +184,8 @@ class Guests(harness.TestCase):
         self.appear('b')
         self.wait_listening('abc')
         self.check('b')
-        self.assertEqual(len(vsluice.matches(r'^listening on unix:.*/b\.ssh -> guest:b:22 \(route ssh@b\)$')), 2)
+        told = vsluice.wait_lines(r'^listening on unix:.*/b\.ssh -> guest:b:22 \(route ssh@b\)$', 2)
+        self.assertEqual(len(told), 2)
         self.end_well(vsluice)
         self.assertEqual(self.listening(), set())
 
