@@ -30,6 +30,7 @@ void admin_listen_set(struct draft *draft, const char *value)
     }
     free(draft->config->admin_listen);
     draft->config->admin_listen = malloc(sizeof(endpoint));
+    draft->admin_listen = draft->place;
     if (draft->config->admin_listen)
         *draft->config->admin_listen = endpoint;
     else

@@ -350,6 +350,52 @@ static void collision_report(const struct draft *draft, const struct claim *firs
                   text, text_first, first->route->name, place_format(&place_first, place_text));
 }
 
+static void admin_collision_report(const struct draft *draft, const struct claim *claim,
+                                   const char *key, const char *value, const struct place *first)
+{
+    struct place place = section_listen_place(claim->section, claim->listen);
+    char text[ENDPOINT_PAIR_TEXT_BYTES];
+    char place_text[PLACE_TEXT_BYTES];
+
+    endpoint_pair_format(&claim->listen->written, &claim->listen->resolved, 1, text);
+    draft_problem(draft, &place,
+                  "'%s' is claimed already by '%s = %s' at %s; choose another address", text, key,
+                  value, place_format(first, place_text));
+}
+
+/* Whether a route's listener claims where operators ask; reports it. */
+static bool admin_collides(const struct draft *draft, const struct claim *claim)
+{
+    const struct endpoint *listen = &claim->listen->resolved;
+    const struct config *config = draft->config;
+    struct endpoint socket = {.kind = ENDPOINT_UNIX};
+    char text[ENDPOINT_TEXT_BYTES];
+
+    if (config->admin_listen && endpoint_collides(listen, config->admin_listen)) {
+        endpoint_format(config->admin_listen, text);
+        admin_collision_report(draft, claim, "admin-listen", text, &draft->admin_listen);
+        return true;
+    }
+    if (config->admin_path)
+        memcpy(socket.name, config->admin_path, strlen(config->admin_path) + 1);
+    if (!config->admin_path || !endpoint_collides(listen, &socket))
+        return false;
+    admin_collision_report(draft, claim, "admin-socket", config->admin_path, &draft->admin_socket);
+    return true;
+}
+
+/* Whether it claims what an earlier one has; reports it. */
+static bool route_collides(const struct draft *draft, const struct claim *claims, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (endpoint_collides(&claims[index].listen->resolved, &claims[i].listen->resolved)) {
+            collision_report(draft, &claims[i], &claims[index]);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Reports each entry of a list that claims what an earlier one has; once, whatever its ports. */
 static void collisions_check(struct draft *draft)
 {
@@ -360,15 +406,10 @@ static void collisions_check(struct draft *draft)
         draft->exhausted |= count > 0;
         return;
     }
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct route_listen *listen = claims[i].listen;
-        for (size_t j = 0; j < i; j++) {
-            if (endpoint_collides(&listen->resolved, &claims[j].listen->resolved)) {
-                collision_report(draft, &claims[j], &claims[i]);
-                i += listen->port_count - 1 - listen->port_offset;
-                break;
-            }
-        }
+        if (admin_collides(draft, &claims[i]) || route_collides(draft, claims, i))
+            i += listen->port_count - 1 - listen->port_offset;
     }
     free(claims);
 }

@@ -37,6 +37,8 @@ struct draft {
     struct problems *problems;
     uint64_t connect_timeout_ns; /* of [global] */
     bool access_log;             /* of [global] */
+    struct place admin_socket;   /* where they were given */
+    struct place admin_listen;
 
     struct section *sections;
     size_t section_count;

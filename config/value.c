@@ -103,6 +103,7 @@ void admin_socket_set(struct draft *draft, const char *value)
     }
     free(draft->config->admin_path);
     draft->config->admin_path = strdup(value);
+    draft->admin_socket = draft->place;
     draft->exhausted |= !draft->config->admin_path;
 }
 

@@ -301,6 +301,31 @@ Test(mistakes_many, values)
         {"[global]\nadmin-socket = /run/\n", AT(2) ADMIN("/run/")},
         {"[global]\nadmin-socket = /" LONG60 "23456789012345678901234567890123456789012345678\n",
          AT(2) ADMIN("/" LONG60 "23456789012345678901234567890123456789012345678")},
+        /* where operators ask is no route's, wherever it stands; a port that the kernel chooses may
+           be */
+        {"[global]\nadmin-listen = tcp:127.0.0.1:9100\n[route a]\nlisten = tcp:127.0.0.1:9099-9200 "
+         "tcp:*:9100\ntarget = tcp:b:1\n",
+         AT(4) "'tcp:127.0.0.1:9100' is claimed already by 'admin-listen = tcp:127.0.0.1:9100' "
+               "at " SCRATCH_FILE ":2; choose another address\n" AT(
+                   4) "'tcp:*:9100' is claimed already by 'admin-listen = tcp:127.0.0.1:9100' "
+                      "at " SCRATCH_FILE ":2; choose another address\n"},
+        {"[route a]\nlisten = tcp:[::1]:9100\ntarget = tcp:b:1\n[global]\nadmin-listen = "
+         "tcp:*:9100\n",
+         AT(2) "'tcp:[::1]:9100' is claimed already by 'admin-listen = tcp:*:9100' at " SCRATCH_FILE
+               ":5; choose another address\n"},
+        {"[global]\nadmin-listen = tcp:*:0\n[route a]\nlisten = tcp:*:0 tcp:*:9100\ntarget = "
+         "tcp:b:1\n",
+         ""},
+        {"[global]\nadmin-listen = tcp:127.0.0.1:9100\n[route a]\nlisten = tcp:127.0.0.2:9100 "
+         "tcp:127.0.0.1:9101\ntarget = tcp:127.0.0.1:9100\n",
+         ""},
+        {"[global]\nadmin-socket = /run/g_7\n[route a]\nlisten = unix:/run/./g_7\ntarget = "
+         "tcp:b:1\n[guest g]\naddress = vsock-mux:/run/g\n[route b]\nlisten = guest:g:1-9\n"
+         "target = tcp:b:1\n[route c]\nlisten = unix:@/run/g_7 unix:/run/g\ntarget = tcp:b:1\n",
+         AT(4) "'unix:/run/./g_7' is claimed already by 'admin-socket = /run/g_7' at " SCRATCH_FILE
+               ":2; choose another address\n" AT(
+                   9) "'guest:g:7 (vsock-mux:/run/g:7)' is claimed already by 'admin-socket = "
+                      "/run/g_7' at " SCRATCH_FILE ":2; choose another address\n"},
 #define ADMIN_FORM "give it a TCP address and port, such as tcp:127.0.0.1:9100\n"
         {"[global]\nadmin-listen = tcp:localhost:9100\n",
          AT(2) "'tcp:localhost:9100' is no value of 'admin-listen'; " ADMIN_FORM},
