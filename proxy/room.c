@@ -226,20 +226,38 @@ size_t room_count(const struct opening *opening, unsigned which, uint64_t now_ns
     return least(limits, list(opening, which, limits), now_ns);
 }
 
+/* The worker hears of it when there may be room. false: there seems to be. */
+static bool mark(const struct limit *limits, unsigned count, unsigned worker, uint64_t now_ns,
+                 uint64_t *ret_next_ns)
+{
+    bool lacks = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct limit *limit = &limits[i];
+        uint64_t next_ns = limit->rate_max ? rate_next_ns(limit->rate, limit->rate_max) : 0;
+        if (sessions_room(limit) == 0) {
+            atomic_fetch_or(limit->awaited, UINT64_C(1) << worker % 64);
+            lacks = true;
+        }
+        if (next_ns > now_ns && next_ns > *ret_next_ns)
+            *ret_next_ns = next_ns;
+    }
+    return lacks || *ret_next_ns;
+}
+
 size_t room_await(const struct opening *opening, unsigned which, unsigned worker, uint64_t now_ns,
                   uint64_t *ret_next_ns)
 {
     struct limit limits[LIMITS_MAX];
     unsigned count = list(opening, which, limits);
+    bool hears;
+    size_t room;
 
-    *ret_next_ns = 0;
-    for (unsigned i = 0; i < count; i++) {
-        const struct limit *limit = &limits[i];
-        if (sessions_room(limit) == 0)
-            atomic_fetch_or(limit->awaited, UINT64_C(1) << worker % 64);
-        uint64_t next_ns = limit->rate_max ? rate_next_ns(limit->rate, limit->rate_max) : 0;
-        if (next_ns > now_ns && next_ns > *ret_next_ns)
-            *ret_next_ns = next_ns;
-    }
-    return least(limits, count, now_ns);
+    /* What was left and taken again meanwhile is lacking, and was not marked. */
+    do {
+        *ret_next_ns = 0;
+        hears = mark(limits, count, worker, now_ns, ret_next_ns);
+        room = least(limits, count, now_ns);
+    } while (room == 0 && !hears);
+    return room;
 }

@@ -132,6 +132,46 @@ Test(room, exactly_as_many_at_once)
     }
 }
 
+/* Over a long time too. */
+Test(room, an_even_pace_is_no_faster)
+{
+    const uint32_t max = 700000;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < 5; i++)
+        while (rate_take(&rate, max, 100 * S + i * S / 2))
+            count++;
+    cr_assert_leq(count, 3 * max);
+    cr_assert_geq(count, 3 * max - max / 1000);
+}
+
+Test(room, the_latest_of_several_rates_is_waited_for)
+{
+    uint64_t next_ns;
+
+    config.rate_max = 1;
+    target_guest.rate_max = 4;
+    for (unsigned i = 0; i < 3; i++)
+        room_enter(&opening, ROOM_OF_OPENING, 100 * S, &(struct guest_use *){0},
+                   &(room_workers){0});
+    cr_assert_eq(enter(100 * S), REASON_NONE);
+    cr_assert_eq(room_await(&opening, BOTH, 0, 100 * S, &next_ns), 0);
+    cr_assert_eq(next_ns, 101 * S);
+}
+
+/* The guests of several targets are not, nor what a guest's own configuration says. */
+Test(room, which_limits_are_looked_at)
+{
+    struct config parent = {.rate_max = 1};
+
+    target_guest.sessions_max = 1;
+    route.target_count = 2;
+    cr_assert_eq(begun(100 * S, 10), 10);
+    cr_assert_eq(atomic_load(&target.sessions), 0);
+    config.parent = &parent;
+    cr_assert_eq(begun(200 * S, 10), 1);
+}
+
 Test(room, all_or_nothing)
 {
     struct guest_use *guest;
@@ -142,9 +182,11 @@ Test(room, all_or_nothing)
     config.rate_max = 5;
     target_guest.sessions_max = 1;
     cr_assert_eq(enter(0), REASON_NONE);
+    atomic_store(&route_use.awaited, 1);
     for (unsigned i = 0; i < 10; i++) {
         cr_assert_eq(room_enter(&opening, BOTH, 0, &guest, &woken), REASON_GUEST_FULL);
         cr_assert_eq(guest, &target);
+        cr_assert_eq(woken, 0, "one that takes nothing wakes somebody");
     }
     cr_assert_eq(atomic_load(&route_use.sessions), 1);
     cr_assert_eq(atomic_load(&source.sessions), 1);
@@ -162,8 +204,10 @@ Test(room, who_waits_is_woken)
     cr_assert_eq(enter(0), REASON_NONE);
     cr_assert_eq(room_await(&opening, BOTH, 3, 0, &next_ns), 0);
     cr_assert_eq(room_await(&opening, BOTH, 66, 0, &next_ns), 0);
+    cr_assert_eq(room_await(&opening, BOTH, 33, 0, &next_ns), 0);
     cr_assert_eq(next_ns, 0);
-    cr_assert_eq(room_leave(&opening, BOTH), UINT64_C(1) << 3 | UINT64_C(1) << 2);
+    cr_assert_eq(room_leave(&opening, BOTH),
+                 UINT64_C(1) << 3 | UINT64_C(1) << 2 | UINT64_C(1) << 33);
     cr_assert_eq(enter(0), REASON_NONE);
     cr_assert_eq(room_leave(&opening, BOTH), 0);
 }

@@ -67,6 +67,26 @@ Test(source_use, which_connections_are_of_one_source)
     cr_assert_not(are_one(key_of_number(TRANSPORT_UNIX, 0), key_of_number(TRANSPORT_UNIX, 1)));
 }
 
+/* So many that some share a chain. */
+Test(source_use, none_is_taken_for_another)
+{
+    enum { COUNT = 4000 };
+    struct source_uses *uses = source_uses_new(100);
+    struct source_use *use[3 * COUNT];
+
+    for (uint32_t i = 0; i < 3 * COUNT; i++) {
+        struct source_key key = key_of_number(i % 2 ? TRANSPORT_VSOCK : TRANSPORT_UNIX, i / 2);
+        if (i >= 2 * COUNT)
+            key = (struct source_key){.words = {1, i}, .transport = TRANSPORT_TCP};
+        cr_assert_eq(source_use_enter(uses, &key, 1, 0, 0, &use[i]), REASON_NONE);
+    }
+    cr_assert_eq(source_uses_count(uses), 3 * COUNT);
+    for (uint32_t i = 0; i < 3 * COUNT; i++)
+        source_use_leave(use[i], 0);
+    cr_assert_eq(source_uses_count(uses), 0);
+    source_uses_free(uses);
+}
+
 Test(source_use, no_more_sessions_than_it_may_have)
 {
     struct source_uses *uses = source_uses_new(100);
