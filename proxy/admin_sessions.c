@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATIENCE_S 2
+/* Other clients wait meanwhile, and for ADMIN_SILENT_S_MAX at most. */
+#define PATIENCE_STEP_S    1
+#define PATIENCE_STEPS_MAX 6
 
 static const char *const state_names[] = {
     [SESSION_FREE] = "free",
@@ -25,14 +27,21 @@ int admin_sessions_ask(struct admin_actions *actions, struct admin_request *requ
                        struct inquiry *inquiry)
 {
     unsigned silent;
+    bool turns;
 
     workers_ask(actions->workers, inquiry);
-    if (inquiry_wait(inquiry, PATIENCE_S * UINT64_C(1000000000), &silent))
+    if (workers_await_answers(actions->workers, inquiry, PATIENCE_STEP_S * UINT64_C(1000000000),
+                              PATIENCE_STEPS_MAX, &silent, &turns))
         return 0;
+    if (turns)
+        return admin_refuse(request, 503,
+                            "worker %u has not answered within %d s: it has too much to do; try "
+                            "again",
+                            silent, PATIENCE_STEPS_MAX * PATIENCE_STEP_S);
     return admin_refuse(request, 503,
-                        "worker %u has not answered within %d s: its sessions stand still; try "
-                        "again, or restart vsluice",
-                        silent, PATIENCE_S);
+                        "worker %u has not answered, and has done nothing else for %d s: its "
+                        "sessions stand still; try again, or restart vsluice",
+                        silent, PATIENCE_STEP_S);
 }
 
 /* The known name that is nearest to a wrong one. */

@@ -265,6 +265,30 @@ void workers_ask(struct workers *workers, struct inquiry *inquiry)
     }
 }
 
+static uint64_t turns_of(struct workers *workers, unsigned index)
+{
+    return atomic_load_explicit(&workers->threads[index].worker.showing.at[SHOWING_TURNS],
+                                memory_order_relaxed);
+}
+
+bool workers_await_answers(struct workers *workers, struct inquiry *inquiry, uint64_t step_ns,
+                           unsigned steps_max, unsigned *ret_silent, bool *ret_turns)
+{
+    unsigned silent = workers->count;
+    uint64_t turns = 0;
+
+    *ret_turns = true;
+    for (unsigned step = 0; step < steps_max && *ret_turns; step++) {
+        if (inquiry_wait(inquiry, step_ns, ret_silent))
+            return true;
+        uint64_t turns_now = turns_of(workers, *ret_silent);
+        *ret_turns = *ret_silent != silent || turns_now != turns;
+        silent = *ret_silent;
+        turns = turns_now;
+    }
+    return false;
+}
+
 int workers_event(const struct workers *workers)
 {
     return workers->event;

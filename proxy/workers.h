@@ -37,6 +37,11 @@ void workers_end_guest(struct workers *workers, struct guest_use *guest);
 /* Puts a question to all of them: inquiry_wait() waits for the answers. */
 void workers_ask(struct workers *workers, struct inquiry *inquiry);
 
+/* The same for as long as they come to it: in steps, of which one that does not turn has two. true:
+ * they have answered; false: *ret_silent has not, and *ret_turns tells whether it turns. */
+bool workers_await_answers(struct workers *workers, struct inquiry *inquiry, uint64_t step_ns,
+                           unsigned steps_max, unsigned *ret_silent, bool *ret_turns);
+
 /* Becomes readable whenever one has ended, and when all have answered workers_ping(). */
 int workers_event(const struct workers *workers);
 

@@ -9,6 +9,8 @@
 #define COUNT      3
 #define PATIENT_MS 10000
 #define A_WHILE_MS 200
+#define STEP_MS    500
+#define STEPS_MAX  5
 
 /* Each worker, as its thread begins to turn it (the linker's --wrap). */
 static struct worker *turning[COUNT];
@@ -147,6 +149,64 @@ Test(workers_held, one_that_hangs_is_named)
     atomic_store(&held, false);
     cr_assert(inquiry_wait(waits, PATIENT_MS * MS, &silent));
     inquiry_unref(waits);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* All show turns, and do nothing. */
+static void *show_turns(void *owner)
+{
+    atomic_bool *over = owner;
+
+    while (atomic_load(&turning_count) < COUNT)
+        usleep(1000);
+    for (uint64_t turns = 1; !atomic_load(over); turns++) {
+        for (int i = 0; i < COUNT; i++)
+            atomic_store(&turning[i]->showing.at[SHOWING_TURNS], turns);
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static void expect_silence(struct inquiry *inquiry, bool turns, unsigned steps)
+{
+    uint64_t started_ns = now_ns();
+    unsigned silent = COUNT;
+    bool turning_still = !turns;
+
+    cr_assert_not(
+        workers_await_answers(workers, inquiry, STEP_MS * MS, STEPS_MAX, &silent, &turning_still));
+    cr_assert_eq(silent, 0);
+    cr_assert_eq(turning_still, turns);
+    uint64_t took_ms = (now_ns() - started_ns) / MS;
+    cr_assert(took_ms >= steps * STEP_MS && took_ms < PATIENT_MS, "%ju ms", (uintmax_t)took_ms);
+    cr_assert(turns || took_ms < STEPS_MAX * STEP_MS, "it was waited for: %ju ms",
+              (uintmax_t)took_ms);
+}
+
+/* One that turns has longer than one that stands. */
+Test(workers_held, one_that_is_busy_is_waited_for)
+{
+    struct inquiry *inquiry = ask(INQUIRY_LIST, 100);
+    atomic_bool over = false;
+    pthread_t thread;
+    unsigned silent;
+    bool turns;
+
+    expect_silence(inquiry, false, 2);
+    cr_assert_eq(pthread_create(&thread, NULL, show_turns, &over), 0);
+    expect_silence(inquiry, true, STEPS_MAX);
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    atomic_store(&held, false);
+    cr_assert(workers_await_answers(workers, inquiry, PATIENT_MS * MS, 1, &silent, &turns));
+    inquiry_unref(inquiry);
 }
 
 /* One that ends answers what it was asked. */
