@@ -75,9 +75,9 @@ Test(admin_hostile, silent_connections)
     admin_world_end(&world);
 }
 
-static void start_hasty(struct admin_world *world)
+static void start_hasty(struct admin_world *world, unsigned s_max)
 {
-    struct admin_options times = {.request_s_max = 1, .answer_s_max = 1};
+    struct admin_options times = {.request_s_max = s_max, .answer_s_max = s_max};
     char error[ADMIN_ERROR_BYTES];
 
     admin_world_init(world);
@@ -111,7 +111,7 @@ Test(admin_hostile, requests_that_trickle)
     };
     struct admin_world world;
 
-    start_hasty(&world);
+    start_hasty(&world, 1);
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         int fd = raw_connect(world.path);
         raw_send(fd, heads[i]);
@@ -129,14 +129,37 @@ Test(admin_hostile, requests_of_the_patient)
 {
     struct admin_world world;
 
-    start_hasty(&world);
+    start_hasty(&world, 2);
     int fd = raw_connect(world.path);
-    for (int i = 0; i < 5; i++) {
-        usleep(400000);
+    for (int i = 0; i < 4; i++) {
+        usleep(700000);
         raw_send(fd, "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n");
         free(raw_read_until(fd, "]}\n"));
     }
     close(fd);
+    admin_world_end(&world);
+}
+
+/* One that is whole in time is answered, however long a handler kept it waiting. */
+Test(admin_hostile, requests_behind_a_slow_handler)
+{
+    static const char request[] = "GET /guests HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct admin_world world;
+
+    start_hasty(&world, 1);
+    int slow = raw_connect(world.path);
+    int behind = raw_connect(world.path);
+    raw_send(behind, request);
+    free(raw_read_until(behind, "]}\n"));
+    raw_send(slow, "POST /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    sem_wait(&world.entered);
+    raw_send(behind, request);
+    usleep(1300000);
+    sem_post(&world.released);
+    free(raw_read_until(behind, "]}\n"));
+    free(raw_read_until(slow, "{}\n"));
+    close(slow);
+    close(behind);
     admin_world_end(&world);
 }
 
@@ -147,7 +170,7 @@ Test(admin_hostile, answers_that_trickle)
     char part[8192];
     size_t taken = 0;
 
-    start_hasty(&world);
+    start_hasty(&world, 1);
     int fd = raw_connect(world.path);
     raw_send(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     for (ssize_t bytes = 1; bytes > 0; taken += bytes > 0 ? (size_t)bytes : 0) {
