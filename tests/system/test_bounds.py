@@ -376,7 +376,7 @@ class Rates(Limited):
         for served in True, False:
             self.expect(None, served)
         reloading.edit(self.vsluice, 'max-rate = 1', 'max-rate = 100')
-        wait_until(lambda: self.try_one()[1], 0.5, 'it is still the rate of before')
+        time.sleep(0.2)
         for _ in range(10):
             self.expect(None, True)
 
