@@ -15,9 +15,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What is kept of a line; inih takes fewer. */
 #define LINE_BYTES_KEPT 1024
@@ -298,6 +301,33 @@ static void stream_read(struct reader *reader)
     reader->events->end(reader->user);
 }
 
+/* Does not wait for who would write to a pipe. */
+static FILE *stream_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "r");
+
+    if (fd >= 0 && !stream)
+        close(fd);
+    return stream;
+}
+
+/* Nothing is in it, and nobody could write more. What is read from here on is waited for. */
+static bool is_pipe_of_nobody(FILE *stream)
+{
+    struct stat file;
+    bool ended = false;
+
+    if (fstat(fileno(stream), &file) == 0 && S_ISFIFO(file.st_mode)) {
+        int c = getc(stream);
+        ended = c == EOF && feof(stream);
+        clearerr(stream);
+        ungetc(c, stream);
+    }
+    fcntl(fileno(stream), F_SETFL, 0);
+    return ended;
+}
+
 void reader_read(const char *path, bool optional, const struct reader_events *events, void *user,
                  struct problems *problems, FILE *copy)
 {
@@ -309,8 +339,11 @@ void reader_read(const char *path, bool optional, const struct reader_events *ev
         .copy = copy,
     };
 
-    reader.stream = fopen(path, "re");
-    if (reader.stream)
+    reader.stream = stream_open(path);
+    if (reader.stream && is_pipe_of_nobody(reader.stream)) {
+        problems_add(problems, path, 0, "cannot be read: it is a pipe that nobody writes to");
+        fclose(reader.stream);
+    } else if (reader.stream)
         stream_read(&reader);
     else if (!optional || errno != ENOENT)
         problems_add(problems, path, 0, "cannot be read: %s", strerror(errno));

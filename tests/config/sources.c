@@ -2,8 +2,11 @@
 #include "tests/config/scratch.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -137,6 +140,43 @@ Test(sources, a_file_that_cannot_be_read_is_a_mistake)
     result = read_files(not_a_directory, 2);
     expect_problems(&result, SCRATCH_FILE ".d: cannot be read: Not a directory\n");
     scratch_free(&result);
+}
+
+Test(sources, a_pipe_is_read_and_one_that_nobody_writes_to_is_refused, .timeout = 10)
+{
+    static const char text[] = "[route a]\nlisten = tcp:*:1\ntarget = tcp:b:1\n";
+    char directory[] = "/tmp/vsluice-pipe-XXXXXX";
+    char path[sizeof(directory) + sizeof("/pipe")];
+    const struct config_sources sources = {.path = path};
+    char *problems;
+
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/pipe", directory);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    struct scratch_result result = scratch_read(NULL, 0, &sources);
+    problems = scratch_problems(&result);
+    cr_expect_not_null(strstr(problems, "cannot be read: it is a pipe that nobody writes to"), "%s",
+                       problems);
+    free(problems);
+    scratch_free(&result);
+
+    int end = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert_geq(end, 0);
+    cr_assert_eq(write(end, text, strlen(text)), (ssize_t)strlen(text));
+    pid_t child = fork();
+    if (child == 0) {
+        /* it ends, and with it the pipe, while all is read */
+        usleep(100 * 1000);
+        _exit(0);
+    }
+    close(end);
+    result = scratch_read(NULL, 0, &sources);
+    expect_problems(&result, "");
+    cr_expect_eq(result.config->route_count, 1);
+    scratch_free(&result);
+    waitpid(child, NULL, 0);
+    unlink(path);
+    rmdir(directory);
 }
 
 Test(sources, a_failed_read_is_told)
