@@ -3,6 +3,7 @@
 #include "proxy/command.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -66,9 +67,8 @@ static const char help[] =
     "  --interval T          top: between two looks (default 1s)\n"
     "  --once, --batch       top: one frame, or frames, as plain text\n"
     "\n"
-    "Exit status: 0, 64 usage, 69 unavailable, 71 system error, 74 broken connection, 77 no "
-    "permission,\n"
-    "78 configuration. See vsluice(1) and vsluice.conf(5).\n";
+    "Exit status: 0, 64 usage, 69 unavailable, 71 system error, 74 broken connection or output,\n"
+    "77 no permission, 78 configuration. See vsluice(1) and vsluice.conf(5).\n";
 
 int command_usage(const char *command)
 {
@@ -109,6 +109,18 @@ static void fill_standard_streams(void)
             open("/dev/null", O_RDWR);
 }
 
+/* What a command says is read by programs, too: without all of it, it did not go well. */
+static int output_end(int status)
+{
+    bool failed = fflush(stdout) != 0;
+
+    failed |= ferror(stdout) != 0;
+    if (!failed)
+        return status;
+    fputs("vsluice: standard output cannot be written\n", stderr);
+    return status == EX_OK ? EX_IOERR : status;
+}
+
 int main(int argc, char **argv)
 {
     allocator_init();
@@ -119,7 +131,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].command(argc - 1, argv + 1);
+            return output_end(commands[i].command(argc - 1, argv + 1));
     fprintf(stderr,
             "vsluice: no such command: '%s'; run, check, connect, guest, status, top, sessions, "
             "end, drain, route, reload and doctor are there\n",

@@ -35,7 +35,7 @@ KINDS = os.environ.get('VSLUICE_TEST_KINDS', 'tcp,unix,abstract').split(',')
 # Abstract names are Unix sockets too: where every pair costs, paths stand for both.
 PAIRS = list(itertools.product([kind for kind in KINDS if kind != 'abstract'], repeat=2))
 
-USAGE, UNAVAILABLE, OSERR, NOPERM, CONFIG = 64, 69, 71, 77, 78
+USAGE, UNAVAILABLE, OSERR, IOERR, NOPERM, CONFIG = 64, 69, 71, 74, 77, 78
 
 SANITIZER = re.compile(r'ERROR: AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer')
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import harness
-from harness import CONFIG, NOPERM, REFUSE, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all
+from harness import CONFIG, IOERR, NOPERM, REFUSE, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all
 
 
 class Commands(harness.TestCase):
@@ -35,6 +35,13 @@ class Commands(harness.TestCase):
 
     def test_version(self):
         self.assertRegex(self.vsluice('--version').stdout, r'^vsluice \d+\.\d+\.\d+')
+
+    def test_output_that_cannot_be_written(self):
+        path = self.file('[route a]\nlisten = unix:/x\ntarget = unix:/y\n')
+        for arguments in (['--help'], ['--version'], ['doctor'], ['check', '-c', path]):
+            with self.subTest(arguments=arguments), open('/dev/full', 'w') as full:
+                done = subprocess.run([VSLUICE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual((done.returncode, done.stderr), (IOERR, 'vsluice: standard output cannot be written\n'))
 
     def test_usage_errors(self):
         for arguments in ([], ['frobnicate'], ['run', '--frobnicate'], ['run', '-c'], ['run', 'no-route'],
