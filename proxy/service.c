@@ -115,6 +115,12 @@ static void tell_added(struct problems *problems)
                      place);
 }
 
+void service_tell_address(const struct service *service, struct problems *problems)
+{
+    if (*service->entrances.error)
+        problems_add(problems, NULL, 0, "%s", service->entrances.error);
+}
+
 bool service_reload(struct service *service, char **ret_mistakes)
 {
     struct problems problems;
@@ -134,6 +140,8 @@ bool service_reload(struct service *service, char **ret_mistakes)
         log_event(&(struct log_event){.priority = LOG_ERR, .id = LOG_ID_REFUSED},
                   "reload: %zu mistake%s; all%s goes on as before", problems.count,
                   problems.count == 1 ? "" : "s", refusal == less_listens ? " else" : "");
+        if (refusal)
+            service_tell_address(service, &problems);
         *ret_mistakes = problems_text(&problems);
     } else {
         log_configure(service->config);

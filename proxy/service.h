@@ -44,6 +44,10 @@ int service_read(const struct service *service, bool again, const struct config_
 /* All of it or nothing; drained routes listen nowhere. Takes the config. NULL, or what is wrong. */
 const char *service_apply(struct service *service, struct config *config);
 
+/* Which address it was that service_apply() could not have, the first of them, where that is known;
+ * the log has it already. */
+void service_tell_address(const struct service *service, struct problems *problems);
+
 /* Reads the configuration anew. false: there are mistakes, for which nothing has changed:
  * *ret_mistakes, a line for each, is the caller's to free; NULL: out of memory. */
 bool service_reload(struct service *service, char **ret_mistakes);

@@ -116,10 +116,10 @@ static enum order_outcome change_routes(struct service *service, struct order *o
     problems_init(&problems);
     int status = service_read(service, true, more, &problems, &config);
     const char *refusal = status == 0 ? service_apply(service, config) : NULL;
-    if (refusal && *service->entrances.error)
-        problems_add(&problems, NULL, 0, "%s", service->entrances.error);
-    if (refusal)
+    if (refusal) {
+        service_tell_address(service, &problems);
         problems_add(&problems, NULL, 0, "%s", refusal);
+    }
     bool refused = problems.count > 0;
     if (refused)
         order->mistakes = problems_text(&problems);
