@@ -375,6 +375,24 @@ int entrances_update(struct entrances *entrances, struct config *config, struct 
     return status ? status : error < 0 ? EX_OSERR : 0;
 }
 
+bool entrances_move(struct entrances *from, const struct config *config, struct entrances *to)
+{
+    struct entrance *at = reallocarray(to->at, to->count + from->count + 1, sizeof(*at));
+    size_t left = 0;
+
+    if (!at)
+        return false;
+    to->at = at;
+    for (size_t i = 0; i < from->count; i++) {
+        if (from->at[i].opening->config == config)
+            at[to->count++] = from->at[i];
+        else
+            from->at[left++] = from->at[i];
+    }
+    from->count = left;
+    return true;
+}
+
 int entrances_give(const struct entrances *entrances, struct workers *workers)
 {
     for (size_t i = 0; i < entrances->count; i++) {

@@ -39,6 +39,10 @@ int entrances_open(struct entrances *ret, struct config *config, struct uses *us
 int entrances_update(struct entrances *entrances, struct config *config, struct uses *uses,
                      struct workers *workers, bool quiet);
 
+/* Those of one configuration become some of another's, as they are. false: out of memory, and
+ * nothing has changed. */
+bool entrances_move(struct entrances *from, const struct config *config, struct entrances *to);
+
 /* The workers accept, or will once they turn. 0 or a negative errno. */
 int entrances_give(const struct entrances *entrances, struct workers *workers);
 

@@ -155,31 +155,33 @@ static void make_way(struct guest_routes *routes, struct present *present,
     }
 }
 
-void guest_routes_yield(struct guest_routes *routes, const struct config *config)
+void guest_routes_yield(struct guest_routes *routes, const struct config *config,
+                        struct entrances *its)
 {
-    struct present **link = &routes->first;
-
-    while (*link) {
-        struct present *present = *link;
-        if (has_section(config, name_of(present))) {
-            *link = present->next;
-            leave(routes, present);
-        } else {
+    for (struct present *present = routes->first; present; present = present->next) {
+        if (!has_section(config, name_of(present)))
             make_way(routes, present, config);
-            link = &present->next;
-        }
+        else if (!entrances_move(&present->entrances, present->config, its))
+            close_all(routes, present);
     }
     workers_await_closed(routes->workers);
 }
 
-void guest_routes_update(struct guest_routes *routes, struct config *config)
+/* false: there is nothing to listen for it. */
+static bool go_on(struct guest_routes *routes, struct present *present, struct entrances *its)
+{
+    return !has_section(routes->config, name_of(present)) &&
+           entrances_move(its, present->config, &present->entrances) && renew(routes, present);
+}
+
+void guest_routes_update(struct guest_routes *routes, struct config *config, struct entrances *its)
 {
     struct present **link = &routes->first;
 
     routes->config = config;
     while (*link) {
         struct present *present = *link;
-        if (renew(routes, present)) {
+        if (go_on(routes, present, its)) {
             link = &present->next;
         } else {
             *link = present->next;

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+struct entrances;
 struct guest_routes;
 struct workers;
 
@@ -16,16 +17,16 @@ struct workers;
 int guest_routes_new(struct guest_routes **ret, struct config *config, struct uses *uses,
                      struct workers *workers);
 
-/* Lets go of the guests that have a section in another config, which will listen for them, and of
- * the addresses that it listens on itself. */
-void guest_routes_yield(struct guest_routes *routes, const struct config *config);
+/* Before another config is applied: the sockets of guests that have a section there become `its`,
+ * to go on or be closed; those of others make way for what it listens on itself. */
+void guest_routes_yield(struct guest_routes *routes, const struct config *config,
+                        struct entrances *its);
 
-/* Goes on by another config, or by the same; its guest_each has the same address. What listens on
- * the same endpoint stays. */
-void guest_routes_update(struct guest_routes *routes, struct config *config);
+/* Goes on by that config, or takes back from `its` and goes on by the same; its guest_each has the
+ * same address. What listens on the same endpoint stays. */
+void guest_routes_update(struct guest_routes *routes, struct config *config, struct entrances *its);
 
 /* Each guest that is there: its config and its sockets. */
-struct entrances;
 void guest_routes_visit(const struct guest_routes *routes,
                         void (*visit)(void *argument, const struct config *config,
                                       const struct entrances *entrances),

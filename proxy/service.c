@@ -34,7 +34,7 @@ static void reload_guests(struct service *service, const struct guest *old_each)
         service->guest_routes && each && endpoint_equal(&old_each->address, &each->address);
 
     if (goes_on) {
-        guest_routes_update(service->guest_routes, config);
+        guest_routes_update(service->guest_routes, config, &service->entrances);
         return;
     }
     guest_routes_free(service->guest_routes);
@@ -58,17 +58,18 @@ static const char less_listens[] =
 const char *service_apply(struct service *service, struct config *config)
 {
     struct config *old = service->config;
-    size_t count = service->entrances.count;
 
     if (service->guest_routes)
-        guest_routes_yield(service->guest_routes, config);
+        guest_routes_yield(service->guest_routes, config, &service->entrances);
+    size_t count = service->entrances.count;
     int status =
         entrances_update(&service->entrances, config, &service->uses, service->workers, false);
     if (status) {
+        bool less = service->entrances.count < count;
         if (service->guest_routes)
-            guest_routes_update(service->guest_routes, old);
+            guest_routes_update(service->guest_routes, old, &service->entrances);
         config_free(config);
-        return service->entrances.count < count ? less_listens : nothing_changed;
+        return less ? less_listens : nothing_changed;
     }
     tell_unchanged(old, config);
     workers_await_closed(service->workers);

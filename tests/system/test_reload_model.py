@@ -311,14 +311,10 @@ class Model(harness.TestCase):
         return configuration
 
     def stays(self, place, configuration, after):
-        """Where an address cannot be had, what had made way for others was closed for a moment, and what is of a guest
-        that would have a section."""
+        """Where an address cannot be had, what had made way for others was closed for a moment."""
         if place[-1] == self.world.half_port:
             return False
         old = [(claim, found) for claim, found in model(configuration, self.world) if conflict(claim, place)]
-        sections = set(after.guests) - set(configuration.guests)
-        if any(found.listen[2] for _, found in old) and sections & set(self.world.found_names):
-            return False
         new = [claim for claim, found in model(after, self.world)
                if not any(found.listen == was.listen for _, was in old)]
         return not any(conflict(claim, other) for claim, _ in old for other in new)

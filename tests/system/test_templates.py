@@ -6,6 +6,7 @@ import pathlib
 import random
 import selectors
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -294,6 +295,48 @@ class Guests(harness.TestCase):
         self.machines.start('imposter', self.base / 'own' / 'v.sock')
         self.wait_listening(['own', 'a'])
         self.check('own')
+        self.end_well(vsluice)
+
+    def test_a_section_for_one_that_was_found(self):
+        """Where a reload brings one, nobody is refused; where that cannot be, all goes on as it was."""
+        self.appear('a')
+        self.appear('b')
+        vsluice = self.routed()
+        self.wait_listening('ab')
+        self.check('a')
+        config = pathlib.Path(vsluice.popen.args[-1])
+        before, file = config.read_text(), os.stat(self.out / 'a.ssh').st_ino
+        own = f'[guest a]\naddress = vsock-mux:{self.base}/a/v.sock\n'
+        taken, endpoint = self.listener('tcp')
+        over, refused = threading.Event(), []
+
+        def knock():
+            while not over.is_set():
+                try:
+                    with socket.socket(socket.AF_UNIX) as sock:
+                        sock.connect(f'{self.out}/a.ssh')
+                        self.assertEqual(read_all(sock), b'a 22')
+                except (OSError, AssertionError) as error:
+                    refused.append(error)
+        thread = threading.Thread(target=knock)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        for more, said in ((own + f'[route more]\nlisten = {endpoint}\ntarget = unix:/nowhere\n', 'goes on as before'),
+                           (own, '^reloaded$')):
+            config.write_text(before + more)
+            vsluice.signal(signal.SIGHUP)
+            vsluice.wait_lines(said)
+            self.check('a')
+            self.check('b')
+        over.set()
+        thread.join()
+        self.assertEqual(refused, [])
+        self.assertEqual(os.stat(self.out / 'a.ssh').st_ino, file)
+        taken.close()
+        self.disappear('b')
+        self.wait_listening('a')
+        self.check('a')
         self.end_well(vsluice)
 
     def test_what_guests_dial(self):
