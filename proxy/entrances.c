@@ -375,7 +375,23 @@ int entrances_update(struct entrances *entrances, struct config *config, struct 
     return status ? status : error < 0 ? EX_OSERR : 0;
 }
 
-bool entrances_move(struct entrances *from, const struct config *config, struct entrances *to)
+bool entrance_is_of(const struct entrance *entrance, const struct config *config)
+{
+    return entrance->opening->config == config;
+}
+
+bool entrance_is_for(const struct entrance *entrance, const struct config *config)
+{
+    for (size_t i = 0; i < config->route_count; i++)
+        for (size_t j = 0; j < config->routes[i].listen_count; j++)
+            if (is_bound_to(entrance, &config->routes[i], &config->routes[i].listens[j]))
+                return true;
+    return false;
+}
+
+bool entrances_move(struct entrances *from, struct entrances *to,
+                    bool (*moves)(const struct entrance *, const struct config *),
+                    const struct config *config)
 {
     struct entrance *at = reallocarray(to->at, to->count + from->count + 1, sizeof(*at));
     size_t left = 0;
@@ -384,7 +400,7 @@ bool entrances_move(struct entrances *from, const struct config *config, struct 
         return false;
     to->at = at;
     for (size_t i = 0; i < from->count; i++) {
-        if (from->at[i].opening->config == config)
+        if (moves(&from->at[i], config))
             at[to->count++] = from->at[i];
         else
             from->at[left++] = from->at[i];

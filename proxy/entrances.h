@@ -39,9 +39,15 @@ int entrances_open(struct entrances *ret, struct config *config, struct uses *us
 int entrances_update(struct entrances *entrances, struct config *config, struct uses *uses,
                      struct workers *workers, bool quiet);
 
-/* Those of one configuration become some of another's, as they are. false: out of memory, and
- * nothing has changed. */
-bool entrances_move(struct entrances *from, const struct config *config, struct entrances *to);
+/* Those that were made of a configuration, and those whose endpoints one listens on. */
+bool entrance_is_of(const struct entrance *entrance, const struct config *config);
+bool entrance_is_for(const struct entrance *entrance, const struct config *config);
+
+/* Those of which that is true become others', as they are. false: out of memory, and nothing has
+ * changed. */
+bool entrances_move(struct entrances *from, struct entrances *to,
+                    bool (*moves)(const struct entrance *, const struct config *),
+                    const struct config *config);
 
 /* The workers accept, or will once they turn. 0 or a negative errno. */
 int entrances_give(const struct entrances *entrances, struct workers *workers);

@@ -76,16 +76,33 @@ static bool has_section(const struct config *config, const char *name)
     return false;
 }
 
-static struct config *config_make(struct guest_routes *routes, const char *name)
+/* What its templates make of a guest. NULL: nothing; it was told. */
+static struct config *config_make(struct config *templates, const char *name)
 {
     struct problems problems;
 
     problems_init(&problems);
-    struct config *config = config_of_guest(routes->config, name, &problems);
+    struct config *config = config_of_guest(templates, name, &problems);
     for (const struct problem *problem = problems.first; problem; problem = problem->next)
         log_of("GUEST", name, LOG_ERR, "guest %s: %s", name, problem->text);
     problems_deinit(&problems);
     return config;
+}
+
+/* That listens nowhere yet. NULL: there are no routes for it. */
+static struct present *add(struct guest_routes *routes, struct config *templates, const char *name)
+{
+    struct config *config = config_make(templates, name);
+    struct present *present = config ? calloc(1, sizeof(*present)) : NULL;
+
+    if (!present) {
+        config_free(config);
+        return NULL;
+    }
+    present->config = config;
+    present->next = routes->first;
+    routes->first = present;
+    return present;
 }
 
 static void appeared(void *owner, const char *name)
@@ -94,16 +111,9 @@ static void appeared(void *owner, const char *name)
 
     if (has_section(routes->config, name) || *find(routes, name))
         return;
-    struct config *config = config_make(routes, name);
-    struct present *present = config ? calloc(1, sizeof(*present)) : NULL;
-    if (!present) {
-        config_free(config);
-        return;
-    }
-    present->config = config;
-    present->next = routes->first;
-    routes->first = present;
-    open_all(routes, present, false);
+    struct present *present = add(routes, routes->config, name);
+    if (present)
+        open_all(routes, present, false);
 }
 
 static void leave(struct guest_routes *routes, struct present *present)
@@ -130,7 +140,7 @@ static void gone(void *owner, const char *name)
 /* What the new templates make of a guest that is there. false: nothing. */
 static bool renew(struct guest_routes *routes, struct present *present)
 {
-    struct config *config = config_make(routes, name_of(present));
+    struct config *config = config_make(routes->config, name_of(present));
 
     if (!config)
         return false;
@@ -155,23 +165,59 @@ static void make_way(struct guest_routes *routes, struct present *present,
     }
 }
 
-void guest_routes_yield(struct guest_routes *routes, const struct config *config,
-                        struct entrances *its)
+bool guest_routes_go_on(const struct guest_routes *routes, const struct config *config)
 {
+    return config->template_count > 0 && config->guest_each &&
+           endpoint_equal(&routes->config->guest_each->address, &config->guest_each->address);
+}
+
+/* Guests that had a section and will have none: what listens for them goes on if they are found. */
+static void adopt(struct guest_routes *routes, struct config *config, struct entrances *its)
+{
+    for (size_t i = 0; i < routes->config->guest_count; i++) {
+        const char *name = routes->config->guests[i].name;
+        struct present *present = has_section(config, name) ? NULL : add(routes, config, name);
+        if (present)
+            entrances_move(its, &present->entrances, entrance_is_for, present->config);
+    }
+}
+
+void guest_routes_yield(struct guest_routes *routes, struct config *config, struct entrances *its)
+{
+    if (guest_routes_go_on(routes, config))
+        adopt(routes, config, its);
     for (struct present *present = routes->first; present; present = present->next) {
         if (!has_section(config, name_of(present)))
             make_way(routes, present, config);
-        else if (!entrances_move(&present->entrances, present->config, its))
+        else if (!entrances_move(&present->entrances, its, entrance_is_of, present->config))
             close_all(routes, present);
     }
     workers_await_closed(routes->workers);
 }
 
-/* false: there is nothing to listen for it. */
+/* false: there is nothing to listen for it, or it is not ours. */
 static bool go_on(struct guest_routes *routes, struct present *present, struct entrances *its)
 {
-    return !has_section(routes->config, name_of(present)) &&
-           entrances_move(its, present->config, &present->entrances) && renew(routes, present);
+    if (has_section(routes->config, name_of(present))) {
+        entrances_move(&present->entrances, its, entrance_is_of, routes->config);
+        entrances_put_back(its, routes->workers);
+        return false;
+    }
+    return entrances_move(its, &present->entrances, entrance_is_of, present->config) &&
+           renew(routes, present);
+}
+
+/* Those that were adopted, and are not there. */
+static void forget_unknown(struct guest_routes *routes)
+{
+    struct present **link = &routes->first;
+
+    while (*link) {
+        if (guest_watch_knows(routes->watch, name_of(*link)))
+            link = &(*link)->next;
+        else
+            gone(routes, name_of(*link));
+    }
 }
 
 void guest_routes_update(struct guest_routes *routes, struct config *config, struct entrances *its)
@@ -191,6 +237,7 @@ void guest_routes_update(struct guest_routes *routes, struct config *config, str
     guest_watch_retell(routes->watch);
     routes->look_ns = clock_ns();
     guest_routes_look(routes);
+    forget_unknown(routes);
 }
 
 static const struct guest_watch_events events = {.gone = gone, .appeared = appeared};

@@ -17,13 +17,16 @@ struct workers;
 int guest_routes_new(struct guest_routes **ret, struct config *config, struct uses *uses,
                      struct workers *workers);
 
-/* Before another config is applied: the sockets of guests that have a section there become `its`,
- * to go on or be closed; those of others make way for what it listens on itself. */
-void guest_routes_yield(struct guest_routes *routes, const struct config *config,
-                        struct entrances *its);
+/* Whether another config has routes for the guests that are found at the same place. */
+bool guest_routes_go_on(const struct guest_routes *routes, const struct config *config);
 
-/* Goes on by that config, or takes back from `its` and goes on by the same; its guest_each has the
- * same address. What listens on the same endpoint stays. */
+/* Before another config is applied: the sockets of guests that have a section there become `its`,
+ * to go on or be closed; of `its`, those of guests that have none any more become theirs; and those
+ * of others make way for what it listens on itself. */
+void guest_routes_yield(struct guest_routes *routes, struct config *config, struct entrances *its);
+
+/* Goes on by that config, where it can; or by the same, and all sockets are whose they were. What
+ * listens on the same endpoint stays. */
 void guest_routes_update(struct guest_routes *routes, struct config *config, struct entrances *its);
 
 /* Each guest that is there: its config and its sockets. */

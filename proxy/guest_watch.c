@@ -284,13 +284,23 @@ static int names_find(struct names *names, const char *pattern)
     return error;
 }
 
+static bool names_have(const struct names *names, const char *name)
+{
+    return names->count > 0 &&
+           bsearch(&name, names->at, names->count, sizeof(*names->at), name_compare);
+}
+
+bool guest_watch_knows(const struct guest_watch *watch, const char *name)
+{
+    return names_have(&watch->known, name);
+}
+
 /* Tells of each that is in one and not in the other. */
 static void tell(const struct names *those, const struct names *not_these,
                  void (*event)(void *owner, const char *name), void *owner)
 {
     for (size_t i = 0; i < those->count; i++)
-        if (!not_these->count || !bsearch(&those->at[i], not_these->at, not_these->count,
-                                          sizeof(*not_these->at), name_compare))
+        if (!names_have(not_these, those->at[i]))
             event(owner, those->at[i]);
 }
 

@@ -32,5 +32,8 @@ void guest_watch_retell(struct guest_watch *watch);
 /* Something could not be watched (too many watches): look again from time to time. */
 bool guest_watch_is_blind(const struct guest_watch *watch);
 
+/* Whether it has told of that one, and not that it is gone. */
+bool guest_watch_knows(const struct guest_watch *watch, const char *name);
+
 /* Looks what there is, and tells what is new. 0 or a negative errno: it could not be seen. */
 int guest_watch_look(struct guest_watch *watch);

@@ -26,22 +26,19 @@ static void tell_unchanged(const struct config *old, const struct config *new)
 }
 
 /* The guests of [guest *], as the new configuration has them. */
-static void reload_guests(struct service *service, const struct guest *old_each)
+static void reload_guests(struct service *service)
 {
     struct config *config = service->config;
-    const struct guest *each = config->template_count > 0 ? config->guest_each : NULL;
-    bool goes_on =
-        service->guest_routes && each && endpoint_equal(&old_each->address, &each->address);
+    int error = 0;
 
-    if (goes_on) {
+    if (service->guest_routes && guest_routes_go_on(service->guest_routes, config)) {
         guest_routes_update(service->guest_routes, config, &service->entrances);
         return;
     }
     guest_routes_free(service->guest_routes);
     service->guest_routes = NULL;
-    int error =
-        each ? guest_routes_new(&service->guest_routes, config, &service->uses, service->workers)
-             : 0;
+    if (config->template_count > 0 && config->guest_each)
+        error = guest_routes_new(&service->guest_routes, config, &service->uses, service->workers);
     if (error < 0)
         log_warning("vsluice: no guests of [guest *]: %s", strerror(-error));
     if (service->guest_routes)
@@ -58,23 +55,22 @@ static const char less_listens[] =
 const char *service_apply(struct service *service, struct config *config)
 {
     struct config *old = service->config;
+    size_t count = service->entrances.count;
 
     if (service->guest_routes)
         guest_routes_yield(service->guest_routes, config, &service->entrances);
-    size_t count = service->entrances.count;
     int status =
         entrances_update(&service->entrances, config, &service->uses, service->workers, false);
     if (status) {
-        bool less = service->entrances.count < count;
         if (service->guest_routes)
             guest_routes_update(service->guest_routes, old, &service->entrances);
         config_free(config);
-        return less ? less_listens : nothing_changed;
+        return service->entrances.count < count ? less_listens : nothing_changed;
     }
     tell_unchanged(old, config);
     workers_await_closed(service->workers);
     service->config = config;
-    reload_guests(service, old->guest_each);
+    reload_guests(service);
     config_free(old);
     workers_await_closed(service->workers);
     return NULL;

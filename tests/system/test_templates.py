@@ -297,8 +297,8 @@ class Guests(harness.TestCase):
         self.check('own')
         self.end_well(vsluice)
 
-    def test_a_section_for_one_that_was_found(self):
-        """Where a reload brings one, nobody is refused; where that cannot be, all goes on as it was."""
+    def test_a_section_comes_and_goes(self):
+        """Of a guest that is found too: nobody is refused, nor where a reload cannot be."""
         self.appear('a')
         self.appear('b')
         vsluice = self.routed()
@@ -322,21 +322,34 @@ class Guests(harness.TestCase):
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(over.set)
-        for more, said in ((own + f'[route more]\nlisten = {endpoint}\ntarget = unix:/nowhere\n', 'goes on as before'),
-                           (own, '^reloaded$')):
+        broken = f'[route more]\nlisten = {endpoint}\ntarget = unix:/nowhere\n'
+        reloads, failures = 0, 0
+        for more in own + broken, own, own, broken, '', own, '':
             config.write_text(before + more)
             vsluice.signal(signal.SIGHUP)
-            vsluice.wait_lines(said)
+            if broken in more:
+                failures += 1
+                vsluice.wait_lines('goes on as before', failures)
+            else:
+                reloads += 1
+                vsluice.wait_lines('^reloaded$', reloads)
             self.check('a')
             self.check('b')
         over.set()
         thread.join()
         self.assertEqual(refused, [])
         self.assertEqual(os.stat(self.out / 'a.ssh').st_ino, file)
-        taken.close()
         self.disappear('b')
         self.wait_listening('a')
         self.check('a')
+        self.disappear('a')
+        self.wait_listening('')
+        config.write_text(before + own)
+        vsluice.signal(signal.SIGHUP)
+        self.wait_listening('a')
+        config.write_text(before)
+        vsluice.signal(signal.SIGHUP)
+        self.wait_listening('')
         self.end_well(vsluice)
 
     def test_what_guests_dial(self):
