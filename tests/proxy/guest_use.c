@@ -42,7 +42,9 @@ Test(guest_use, one_for_each_name)
     name[0] = 'x';
     cr_assert_str_eq(web->name, "web", "the name is its own");
     cr_assert_eq(guest_use_ref(web), web);
-    for (int i = 0; i < 3; i++) {
+    cr_assert_eq(guest_use_find(&uses, "web"), web);
+    cr_assert_null(guest_use_find(&uses, "we"));
+    for (int i = 0; i < 4; i++) {
         cr_assert_eq(uses.first->next, web);
         guest_use_put(web);
     }

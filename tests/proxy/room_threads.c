@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define THREADS         4
+#define THREADS         8
 #define ROUTES          2
 #define SOURCES         3
-#define ROUTE_SESSIONS  2
-#define GUEST_SESSIONS  3
+#define ROUTE_SESSIONS  3
+#define GUEST_SESSIONS  4
 #define SOURCE_SESSIONS 1
 #define SOURCES_RESTING 1
 #define RATE            20000
@@ -183,7 +183,7 @@ static void begin(void)
             .targets = &target,
             .target_count = 1,
             .sessions_max = ROUTE_SESSIONS,
-            .rate_max = RATE * 2 / 3,
+            .rate_max = i == 0 ? RATE / 3 : RATE,
         };
         openings[i] = (struct opening){
             .config = &config,

@@ -39,3 +39,19 @@ Test(route_use, one_for_each_name_for_as_long_as_it_is_referred_to)
     route_use_put(b);
     cr_assert_null(uses.first);
 }
+
+Test(route_use, a_drained_route_stays_known)
+{
+    struct route_use *use = route_use_get(&uses, "a");
+
+    cr_assert_not(route_use_is_drained(&uses, "a"));
+    atomic_store(&use->drained, true);
+    route_use_put(use);
+    cr_assert(route_use_is_drained(&uses, "a"));
+    cr_assert_not(route_use_is_drained(&uses, "b"));
+    cr_assert_eq(route_use_get(&uses, "a"), use);
+    atomic_store(&use->drained, false);
+    route_use_put(use);
+    cr_assert_null(uses.first);
+    cr_assert_null(route_use_find(&uses, "a"));
+}

@@ -302,7 +302,11 @@ class Paced(Routed):
 
     def test_small_exchanges_are_not_held_up(self):
         """That come to less than the rate, though a burst was there before."""
-        vsluice = self.routed('bandwidth = 1M', workers=1)
+        for options in 'bandwidth = 1M', 'session-bandwidth = 1K':
+            self.exchange_little(options)
+
+    def exchange_little(self, options):
+        vsluice = self.routed(options, workers=1)
         pairs = [self.session(vsluice) for _ in range(20)]
         for initiator, side in pairs:
             initiator.sendall(bytes(1 << 15))

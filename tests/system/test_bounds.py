@@ -308,6 +308,16 @@ class Bounds(Limited):
         self.expect(None, True)
         first.close()
 
+    def test_a_reload_makes_room_for_all_that_wait(self):
+        """What had been accepted already, and was kept, too."""
+        for _ in range(4):
+            self.routed('max-sessions = 1\nat-limit = wait', listen='unix:' + self.name('.sock'))
+            self.expect(None, True)
+            waiting = [self.expect_waiting(self.vsluice.endpoint) for _ in range(3)]
+            self.edit('max-sessions = 1', 'max-sessions = 4')
+            for sock in waiting:
+                self.assertIs(self.served(sock, 5), True)
+
     def test_a_reload_ends_none(self):
         """Those of before stay where there are too many now, and count."""
         self.routed('max-sessions = 4', listen='unix:' + self.name('.sock'))

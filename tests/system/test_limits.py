@@ -107,14 +107,7 @@ class Limits(harness.TestCase):
         path = self.name('.sock')
         vsluice = self.config('guest:g:1', endpoint, 'max-sessions = 10', 'backlog = 1',
                               f'[guest g]\naddress = vsock-mux:{path}\n')
-        guests = []
-        for _ in range(100):
-            guest = socket.socket(socket.AF_UNIX)
-            self.addCleanup(guest.close)
-            guest.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', int(2 * SLOWNESS), 0))
-            guest.connect(f'{path}_1')
-            guest.settimeout(10 * SLOWNESS)
-            guests.append(guest)
+        guests = [self.guest(f'{path}_1') for _ in range(100)]
         sides = [self.accept(listener) for _ in range(10)]
         wait_until(lambda: len(select.select(guests, [], [], 0)[0]) == 90, 10, 'not as many were refused')
         refused = select.select(guests, [], [], 0)[0]
@@ -128,7 +121,21 @@ class Limits(harness.TestCase):
             self.assertEqual(read_all(guest), b'x')
             guest.close()
         wait_until(lambda: self.reaches(listener, f'{path}_1'), 10, 'no room again')
+        told = len(vsluice.matches('route r: a connection was refused'))
+        again = [self.guest(f'{path}_1') for _ in range(20)]
+        vsluice.wait_lines('route r: a connection was refused', told + 1)
+        for sock in again + [self.accept(listener) for _ in range(10)]:
+            sock.close()
         self.end_well(vsluice)
+
+    def guest(self, path):
+        """One that waits a little where the backlog is full."""
+        guest = socket.socket(socket.AF_UNIX)
+        self.addCleanup(guest.close)
+        guest.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', int(2 * SLOWNESS), 0))
+        guest.connect(path)
+        guest.settimeout(10 * SLOWNESS)
+        return guest
 
     def reaches(self, listener, path):
         """Is there room for a guest's connection?"""
