@@ -301,6 +301,7 @@ static void route_check(const struct draft *draft, const struct section *section
 
 /* A listen endpoint and who has it. */
 struct claim {
+    uint64_t key; /* endpoint_claim() */
     const struct section *section;
     const struct route *route;
     const struct route_listen *listen;
@@ -329,7 +330,8 @@ static struct claim *claims_new(const struct draft *draft, size_t *ret_count)
         if (route_is_template(route))
             continue;
         for (size_t j = 0; j < route->listen_count; j++)
-            claims[(*ret_count)++] = (struct claim){section, route, &route->listens[j]};
+            claims[(*ret_count)++] = (struct claim){endpoint_claim(&route->listens[j].resolved),
+                                                    section, route, &route->listens[j]};
     }
     return claims;
 }
@@ -388,7 +390,8 @@ static bool admin_collides(const struct draft *draft, const struct claim *claim)
 static bool route_collides(const struct draft *draft, const struct claim *claims, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
-        if (endpoint_collides(&claims[index].listen->resolved, &claims[i].listen->resolved)) {
+        if (claims[index].key == claims[i].key &&
+            endpoint_collides(&claims[index].listen->resolved, &claims[i].listen->resolved)) {
             collision_report(draft, &claims[i], &claims[index]);
             return true;
         }

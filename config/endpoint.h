@@ -105,3 +105,6 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
  * every CID of its port; vsock-mux:/P:N with unix:/P_N. What a host name stands for is not known
  * here. */
 bool endpoint_collides(const struct endpoint *a, const struct endpoint *b);
+
+/* Those of endpoints that collide are equal, and those of most others are not. */
+uint64_t endpoint_claim(const struct endpoint *endpoint);

@@ -233,3 +233,28 @@ bool endpoint_collides(const struct endpoint *a, const struct endpoint *b)
     default: return endpoint_equal(a, b);
     }
 }
+
+/* FNV-1a over the path as path_equal() sees it; an abstract name is one to itself. */
+static uint64_t unix_claim(const struct endpoint *endpoint)
+{
+    char room[ENDPOINT_TEXT_BYTES];
+    const char *path = unix_name_bound(endpoint, room);
+    uint64_t claim = UINT64_C(14695981039346656037);
+    size_t length;
+
+    while ((length = component_take(&path)) > 0) {
+        for (const char *c = path - length; c < path; c++)
+            claim = (claim ^ (unsigned char)*c) * UINT64_C(1099511628211);
+        claim = (claim ^ '/') * UINT64_C(1099511628211);
+    }
+    return claim;
+}
+
+uint64_t endpoint_claim(const struct endpoint *endpoint)
+{
+    if (is_unix(endpoint))
+        return unix_claim(endpoint);
+    if (endpoint->kind == ENDPOINT_FD)
+        return (uint64_t)endpoint->kind << 32;
+    return (uint64_t)endpoint->kind << 32 | endpoint->port;
+}

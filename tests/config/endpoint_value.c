@@ -156,5 +156,7 @@ Test(endpoint_value, listeners_that_claim_one_address_collide)
         struct endpoint b = listen_of(cases[i].b);
         cr_expect_eq(endpoint_collides(&a, &b), cases[i].collide, "%s %s", cases[i].a, cases[i].b);
         cr_expect_eq(endpoint_collides(&b, &a), cases[i].collide, "%s %s", cases[i].b, cases[i].a);
+        cr_expect(!cases[i].collide || endpoint_claim(&a) == endpoint_claim(&b), "%s %s",
+                  cases[i].a, cases[i].b);
     }
 }
