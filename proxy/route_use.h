@@ -32,7 +32,7 @@ struct route_use {
     struct bucket buckets[2]; /* of its bandwidth: to the targets, and from them */
     struct rate rate;
     atomic_uint_fast64_t awaited;     /* by these workers: a session that ends (proxy/room.h) */
-    struct source_uses *sources;      /* NULL: no limit of them was ever wanted */
+    struct source_uses *sources;      /* there before any session of a route that limits them */
     atomic_uint_fast64_t turned_away; /* connections that `allow` and `deny` refused */
     struct tally tally;
 };

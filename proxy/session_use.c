@@ -37,14 +37,14 @@ static enum reason enter_room(struct session *session)
 enum reason session_use_enter_source(struct session *session, const struct proxy_header *told)
 {
     const struct route *route = session->opening->route;
-    struct source_uses *sources = session->opening->use ? session->opening->use->sources : NULL;
+    const struct route_use *use = session->opening->use;
     struct access_peer peer;
 
-    if (!sources || (!route->source_sessions_max && !route->source_rate_max) ||
+    if (!use || (!route->source_sessions_max && !route->source_rate_max) ||
         !session_peer(session, told, &peer))
         return REASON_NONE;
     struct source_key key = source_key_of_peer(&peer);
-    return source_use_enter(sources, &key, route->source_sessions_max, route->source_rate_max,
+    return source_use_enter(use->sources, &key, route->source_sessions_max, route->source_rate_max,
                             ring_now_ns(session->sessions->ring), &session->source);
 }
 
