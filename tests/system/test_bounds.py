@@ -2,6 +2,7 @@
 workers, refused or waiting."""
 
 import contextlib
+import re
 import select
 import socket
 import threading
@@ -311,12 +312,22 @@ class Bounds(Limited):
     def test_a_reload_makes_room_for_all_that_wait(self):
         """What had been accepted already, and was kept, too."""
         for _ in range(4):
-            self.routed('max-sessions = 1\nat-limit = wait', listen='unix:' + self.name('.sock'))
+            admin = self.name('.admin')
+            self.routed('max-sessions = 1\nat-limit = wait', f'admin-socket = {admin}', listen=self.listen('unix'))
             self.expect(None, True)
             waiting = [self.expect_waiting(self.vsluice.endpoint) for _ in range(3)]
             self.edit('max-sessions = 1', 'max-sessions = 4')
             for sock in waiting:
                 self.assertIs(self.served(sock, 5), True)
+            wait_until(lambda: self.kept(admin) == 0, 5, 'some are counted that are not kept any more')
+
+    def kept(self, admin):
+        with self.dial(f'unix:{admin}') as sock:
+            sock.sendall(b'GET /metrics HTTP/1.1\r\nHost: vsluice\r\nConnection: close\r\n\r\n')
+            text = harness.read_all(sock).decode()
+        counts = re.findall(r'(?m)^vsluice_connections_kept\S* (\S+)', text)
+        self.assertTrue(counts, text)
+        return sum(map(float, counts))
 
     def test_a_reload_ends_none(self):
         """Those of before stay where there are too many now, and count."""
