@@ -459,13 +459,16 @@ class Sources(Limited):
 
     def test_a_flood_of_one_source_takes_no_rate_of_others(self):
         """Nor where those who are refused would have waited."""
-        for at_limit in 'refuse', 'wait':
-            self.routed(f'max-sessions-per-source = 1\nmax-rate = 10\nat-limit = {at_limit}')
+        ways = ('max-rate = 10', ''), ('max-rate = 10\nat-limit = wait', ''), ('', 'max-rate = 10')
+        for in_route, in_global in ways:
+            self.routed(f'max-sessions-per-source = 1\n{in_route}', in_global)
+            started = time.monotonic()
             self.expect(None, True, self.dial_from('127.0.0.2'))
             for _ in range(20):
                 self.expect(None, False, self.dial_from('127.0.0.2'))
             for number in range(3, 11):
                 self.expect(None, True, self.dial_from(f'127.0.0.{number}'))
+            self.assertLess(time.monotonic() - started, 1.5 * SLOWNESS)
 
     def test_a_reload_changes_limits_of_sources(self):
         """Those of before count, but for those that began where no limit of sources was."""
