@@ -545,9 +545,12 @@ class Vsock(OverVsock, Limited):
         wait_until(lambda: self.try_one(vsock)[1], 2, 'no room again')
 
     def test_waiting(self):
-        self.routed('max-sessions = 2\nat-limit = wait', listen='vsock:any:0')
-        self.sessions(False, room=2)
-        self.end_well(self.vsluice)
+        self.routed('max-sessions = 1\nat-limit = wait', listen='vsock:any:0')
+        first = self.expect(None, True)
+        waiting = self.dial(self.vsluice.endpoint)
+        self.assertIsNone(self.served(waiting))
+        first.close()
+        self.assertTrue(self.served(waiting, 5))
 
     def test_backlog(self):
         self.backlog('vsock')
