@@ -244,6 +244,6 @@ int main(int argc, char **argv)
     route_uses_deinit(&uses.routes);
     printf("%u threads had %u sessions and waited %u times\n", THREADS, begun[0] + begun[1],
            waited);
-    expect(waited > 0, "nobody waited");
+    expect(waited > 0 || threads[0].rounds == 0, "nobody waited");
     return 0;
 }

@@ -89,8 +89,6 @@ class Routed(harness.TestCase):
     def session(self, vsluice):
         return self.dial(vsluice.endpoint), self.accept(self.server)
 
-
-class Bandwidth(Routed):
     def expect_rate(self, came, rate, stood=0):
         """All of it took its time, and no second of it saw more; read in pieces, and from sockets that hold some."""
         total = came[-1][1]
@@ -106,6 +104,8 @@ class Bandwidth(Routed):
             self.assertLessEqual(count - came[first][1], rate * (window + stood) * 1.03 + burst(rate) + 2 * PIECE,
                                  f'above the rate for {window:.2f} s')
 
+
+class Bandwidth(Routed):
     def test_a_session(self):
         """Each way to move bytes."""
         vsluices = [(self.routed(f'session-bandwidth = 2M\nlane = {lane}'), self.server)
@@ -164,6 +164,7 @@ class Bandwidth(Routed):
         self.expect_rate(merged(flows), 4 * M, stood.seconds)
 
 
+class Reread(Routed):
     def test_a_reload_leaves_sessions_their_own(self):
         vsluice = self.routed('session-bandwidth = 1M')
         pairs = [self.session(vsluice)]
@@ -325,7 +326,7 @@ class Paced(Routed):
             self.assertLess(time.monotonic() - started, 0.5 * SLOWNESS + stood.seconds)
 
 
-class Vsock(OverVsock, Bandwidth):
+class Vsock(OverVsock, Bandwidth, Reread):
     kinds = 'vsock', 'vsock'
 
 
