@@ -33,7 +33,7 @@ static const struct address *current(const struct dial *dial)
 
 static bool in_flight(const struct dial *dial)
 {
-    return dial->connect.in_flight || dial->greet.in_flight || dial->cancel.in_flight;
+    return dial->connect.in_flight || dial->greet.in_flight;
 }
 
 /* With a reset: it may have connected after all, and an empty stream must not look like a whole
@@ -248,15 +248,12 @@ static void leave_by_timer(struct ring_timer *timer)
     leave(dial_of_timer(timer));
 }
 
-static void cancelled(struct ring_op *op, int result, unsigned flags)
-{
-    leave((void *)((char *)op - offsetof(struct dial, cancel)));
-}
-
 static void cancel(struct dial *dial)
 {
-    if ((dial->connect.in_flight || dial->greet.in_flight) && !dial->cancel.in_flight)
-        ring_cancel(dial->ring, &dial->cancel, cancelled, dial->fd);
+    if (dial->connect.in_flight)
+        ring_stop(dial->ring, &dial->connect);
+    if (dial->greet.in_flight)
+        ring_stop(dial->ring, &dial->greet);
 }
 
 /* By a timer that is due at once where nothing is in flight: the handler is not called from inside

@@ -6,7 +6,7 @@
  *  IDLE --> RESOLVING --> CONNECTING --> GREETING (vsock-mux) --> done    RETRYING
  *                 |            |             |                               ^
  *                 |            +-------------+------ attempt failed -----> LEAVING
- *                 +--> failed                         (cancel, join)          |
+ *                 +--> failed                         (stop, join)            |
  *                                                                            +--> failed
  *                                                                            |
  *                                       (its guest may come) WAITING <-------+
@@ -92,7 +92,6 @@ struct dial {
     struct ring_timer timer;
     struct ring_op connect;
     struct ring_op greet; /* sends CONNECT, then waits for bytes */
-    struct ring_op cancel;
     char request[VSOCK_MUX_REQUEST_BYTES];
     uint8_t request_length;
     uint8_t request_sent;

@@ -53,7 +53,7 @@ static void wait(struct greeting *greeting)
 
 static bool in_flight(const struct greeting *greeting)
 {
-    return greeting->readable.in_flight || greeting->cancel.in_flight;
+    return greeting->readable.in_flight;
 }
 
 static void rest(struct greeting *greeting)
@@ -63,16 +63,11 @@ static void rest(struct greeting *greeting)
     greeting->handler(greeting, 0, greeting->stopped ? REASON_NONE : greeting->reason, 0);
 }
 
-static void cancelled(struct ring_op *op, int result, unsigned flags)
-{
-    rest((void *)((char *)op - offsetof(struct greeting, cancel)));
-}
-
 static void end(struct greeting *greeting, enum reason reason)
 {
     greeting->reason = reason;
-    if (greeting->readable.in_flight && !greeting->cancel.in_flight)
-        ring_cancel(greeting->ring, &greeting->cancel, cancelled, greeting->fd);
+    if (greeting->readable.in_flight)
+        ring_stop(greeting->ring, &greeting->readable);
 }
 
 static bool is_proxy(const struct greeting *greeting)

@@ -42,7 +42,6 @@ struct greeting {
     uint32_t port;
     struct ring_timer timer;
     struct ring_op readable;
-    struct ring_op cancel;
 };
 
 /* What `length` bytes say of the port. The length of the whole line, newline and all, and its port;

@@ -110,8 +110,7 @@ void session_join(struct session *session)
     for (unsigned i = 0; i < SIDE_COUNT; i++) {
         const struct side *side = &session->sides[i];
         const struct lane *lane = &session->lanes[i];
-        if (lane->receive.in_flight || lane->send.in_flight || side->watch.in_flight ||
-            side->cancel.in_flight || side->cancel_write.in_flight)
+        if (lane->receive.in_flight || lane->send.in_flight || side->watch.in_flight)
             return;
     }
     if (session->dial)
@@ -124,27 +123,24 @@ static struct session *session_of_side(struct side *side)
     return (void *)((char *)(side - side->index) - offsetof(struct session, sides));
 }
 
-static void cancelled(struct ring_op *op, int result, unsigned flags)
+/* What yields is on no descriptor, and completes in the next turn. */
+static void op_stop(struct ring *ring, struct ring_op *op)
 {
-    session_join(session_of_side((void *)((char *)op - offsetof(struct side, cancel))));
+    if (op->in_flight && op->fd >= 0)
+        ring_stop(ring, op);
 }
 
-static void cancelled_write(struct ring_op *op, int result, unsigned flags)
-{
-    session_join(session_of_side((void *)((char *)op - offsetof(struct side, cancel_write))));
-}
-
-/* Cancels what is in flight on the descriptors of a side. */
-static void side_cancel(struct session *session, struct side *side)
+/* One by one: to cancel all that is on a descriptor, the kernel looks through the operations of all
+ * sessions. */
+static void stop_operations(struct session *session)
 {
     struct ring *ring = session->sessions->ring;
-    bool reads = session->lanes[side->index].receive.in_flight || side->watch.in_flight;
-    bool writes = session->lanes[!side->index].send.in_flight;
 
-    if (reads || (writes && side->fd_write == side->fd))
-        ring_cancel(ring, &side->cancel, cancelled, side->fd);
-    if (writes && side->fd_write != side->fd)
-        ring_cancel(ring, &side->cancel_write, cancelled_write, side->fd_write);
+    for (unsigned i = 0; i < SIDE_COUNT; i++) {
+        op_stop(ring, &session->lanes[i].receive);
+        op_stop(ring, &session->lanes[i].send);
+        op_stop(ring, &session->sides[i].watch);
+    }
 }
 
 void session_stop(struct session *session, enum reason reason, int error)
@@ -161,8 +157,7 @@ void session_stop(struct session *session, enum reason reason, int error)
     ring_timer_disarm(sessions->ring, &session->retry);
     pace_end(session);
     session_begin_stop(session);
-    for (unsigned i = 0; i < SIDE_COUNT; i++)
-        side_cancel(session, &session->sides[i]);
+    stop_operations(session);
     session_join(session);
 }
 

@@ -14,7 +14,7 @@
  *   GREETING    initiator        greeting's                       CONNECTING, STOPPING
  *   CONNECTING  initiator        dial's, watch of the initiator   RELAYING, STOPPING
  *   RELAYING    both             lanes', watches                  STOPPING
- *   STOPPING    those there are  cancelled ones and cancels       (free)
+ *   STOPPING    those there are  cancelled ones                   (free)
  *
  * GREETING: of initiators that say something first: a PROXY header, or to `mux:` listeners the port
  * to connect to.
@@ -84,8 +84,6 @@ struct side {
     bool holds_half_close; /* is told of an end-of-file when both directions have ended */
     int error; /* the reset that a send met, while what came before it is still read; else 0 */
     struct ring_op watch; /* errors and hang-up while nothing is received */
-    struct ring_op cancel;
-    struct ring_op cancel_write; /* where fd_write is another */
 };
 
 struct lane {

@@ -274,6 +274,39 @@ class Listing(Operated):
                 key.fileobj.close()
 
 
+class EndingMany(harness.TestCase):
+    COUNT = 4000
+
+    def test_others_are_served_meanwhile(self):
+        """What is in flight is asked to end one by one, without a look through all that is in flight."""
+        admin = self.name('.admin')
+        server, target = self.listener('unix')
+        other_server, other_target = self.listener('unix')
+        many, other = self.listen('unix'), self.listen('unix')
+        self.proxy(config=f'[global]\nworkers = 1\nadmin-socket = {admin}\nlog-rate = 1\n'
+                          f'[route many]\nlisten = {many}\ntarget = {target}\n'
+                          f'[route other]\nlisten = {other}\ntarget = {other_target}\n')
+        ends = [(self.dial(many), self.accept(server)) for _ in range(self.COUNT)]
+        ends[-1][0].sendall(b'x')
+        self.assertEqual(ends[-1][1].recv(1), b'x')
+        sock, other_end = self.dial(other), self.accept(other_server)
+        with harness.Stood() as stood:
+            began = time.monotonic()
+            end = subprocess.Popen([VSLUICE, 'end', '--admin', admin, '--route', 'many'], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(end.kill)
+            slowest = 0
+            while end.poll() is None or time.monotonic() < began + SLOWNESS:
+                asked = time.monotonic()
+                sock.sendall(b'x')
+                self.assertEqual(other_end.recv(1), b'x')
+                slowest = max(slowest, time.monotonic() - asked)
+        self.assertEqual((end.returncode, end.stdout.read()), (0, f'{self.COUNT} sessions ended\n'))
+        end.stdout.close()
+        self.assertLess(slowest, 1 * SLOWNESS + stood.seconds)
+        for sock, _ in ends:
+            self.assertIn(sock.recv(1), b'')
+
+
 class Draining(Operated):
     def test_a_drained_route_listens_no_more_and_its_sessions_go_on(self):
         ends = self.open()
