@@ -22,7 +22,7 @@ def burst(rate):
 
 
 class Flow(threading.Thread):
-    """Sends bytes by one socket and receives them by the other; when how many had come."""
+    """Sends bytes by one socket and receives them by the other; when how many had come. Both have a timeout."""
 
     def __init__(self, sender, receiver, count):
         super().__init__()
@@ -34,8 +34,6 @@ class Flow(threading.Thread):
 
     def run(self):
         data = DATA[:self.count]
-        self.sender.setblocking(False)
-        self.receiver.setblocking(False)
         hashed, sent, received = hashlib.sha256(), 0, 0
         while not self.over.is_set():
             readable, writable, _ = select.select([self.receiver], [self.sender] if sent < self.count else [], [], 0.1)
@@ -141,10 +139,11 @@ class Bandwidth(Routed):
         """All its sessions together, over two workers, and each has its part."""
         vsluice = self.routed('bandwidth = 4M', workers=2)
         with Stood() as stood:
-            flows = [Flow(*self.session(vsluice), 32 * M) for _ in range(10)]
+            flows = [Flow(*ends, 32 * M) for ends in [self.session(vsluice) for _ in range(10)]]
             started = time.monotonic()
+            before = [flow.bytes for flow in flows]
             time.sleep(4)
-            counts = [flow.bytes for flow in flows]
+            counts = [flow.bytes - count for flow, count in zip(flows, before)]
             took = time.monotonic() - started
             for flow in flows:
                 flow.end()
@@ -255,9 +254,7 @@ class Paced(Routed):
         initiator, side = self.session(vsluice)
         flow = Flow(initiator.dup(), side.dup(), 128 * 1024)
         for _ in range(10):
-            side.setblocking(True)
             side.sendall(b'x')
-            initiator.setblocking(True)
             self.assertEqual(initiator.recv(1), b'x')
         flow.join()
         self.assertTrue(flow.whole)
