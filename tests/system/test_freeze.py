@@ -152,7 +152,7 @@ class Freeze(harness.TestCase):
 
     def test_frozen_while_it_boots(self):
         """Nobody's time runs while it is frozen, and each has all of it afterwards."""
-        vsluice = self.routed('wait-for-guest = 1s')
+        vsluice = self.routed(f'wait-for-guest = {int(1000 * SLOWNESS)}ms')
         self.guest('freeze', 'g')
         held = self.dial(vsluice.endpoint)
         held.sendall(b'hello')

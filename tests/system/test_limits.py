@@ -232,7 +232,7 @@ class IdleTimeout(harness.TestCase):
 
     def test_one_that_is_blocked_is_idle_too(self):
         """A reader that takes nothing for so long."""
-        vsluice = self.routed('1s')
+        vsluice = self.routed(f'{int(1000 * SLOWNESS)}ms')
         initiator, side = self.session(vsluice)
         with contextlib.suppress(ConnectionResetError):
             harness.fill(initiator, 0.2)

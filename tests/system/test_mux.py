@@ -9,7 +9,7 @@ from harness import SLOWNESS, read_all
 
 
 class Mux(harness.TestCase):
-    TIMEOUT_MS = 600
+    TIMEOUT_MS = int(600 * SLOWNESS)
 
     def setUp(self):
         super().setUp()
@@ -108,13 +108,13 @@ class Mux(harness.TestCase):
     def test_silent(self):
         initiator, mux = self.session()
         wait = self.TIMEOUT_MS / 1000
-        self.fails(initiator, mux, 'mux-silent', 'did not answer', at_least=wait * 0.8, at_most=wait + 0.5)
+        self.fails(initiator, mux, 'mux-silent', 'did not answer', at_least=wait * 0.8, at_most=wait / SLOWNESS + 0.5)
 
     def test_silent_in_the_middle(self):
         initiator, mux = self.session()
         mux.sendall(b'OK 12')
         wait = self.TIMEOUT_MS / 1000
-        self.fails(initiator, mux, 'mux-silent', at_least=wait * 0.8, at_most=wait + 0.5)
+        self.fails(initiator, mux, 'mux-silent', at_least=wait * 0.8, at_most=wait / SLOWNESS + 0.5)
 
     def garbage(self, answer):
         initiator, mux = self.session()
