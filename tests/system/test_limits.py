@@ -164,8 +164,8 @@ class IdleTimeout(harness.TestCase):
         for kind in 'unix', 'tcp':
             vsluice = self.routed('1s', kind)
             fds = vsluice.fds()
-            initiator, side = self.session(vsluice)
             started = time.monotonic()
+            initiator, side = self.session(vsluice)
             with self.assertRaises(ConnectionResetError):
                 initiator.recv(1)
             self.assertGreater(time.monotonic() - started, 1)
