@@ -314,10 +314,13 @@ class Model(harness.TestCase):
         return configuration
 
     def stays(self, place, configuration, after):
-        """Where an address cannot be had, what had made way for others was closed for a moment."""
+        """Where an address cannot be had, what had made way for others was closed for a moment, all that a listener has
+        at once."""
         if place[-1] == self.world.half_port:
             return False
-        old = [(claim, found) for claim, found in model(configuration, self.world) if conflict(claim, place)]
+        now = model(configuration, self.world)
+        behind = [found.listen for claim, found in now if conflict(claim, place)]
+        old = [(claim, found) for claim, found in now if found.listen in behind]
         new = [claim for claim, found in model(after, self.world)
                if not any(found.listen == was.listen for _, was in old)]
         return not any(conflict(claim, other) for claim, _ in old for other in new)
