@@ -557,9 +557,9 @@ class Screen:
         return [re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', frame).replace('\r', '').split('\n')
                 for frame in self.raw.decode().split('\x1b[H')[1:] if '\x1b[J' in frame]
 
-    def wait(self, condition, what, seconds=10):
-        """A frame for which the condition holds, that comes from here on."""
-        seen = len(self.frames())
+    def wait(self, condition, what, seconds=10, seen=None):
+        """A frame for which the condition holds, that comes from here on, or after so many."""
+        seen = len(self.frames()) if seen is None else seen
         wait_until(lambda: any(map(condition, self.frames()[seen:])), seconds, lambda: f'{what}: {self.frames()[-1:]}')
         return next(filter(condition, self.frames()[seen:]))
 
@@ -595,9 +595,10 @@ class Top(Operated):
             frame = screen.wait(lambda frame: len(frame) <= rows and max(map(len, frame)) <= columns, f'{columns} x {rows}')
             if rows >= 10:
                 self.assertEqual(len(frame), min(rows, 3 + 3 + 1 + 31 + 1))
+        seen = len(screen.frames())
         ends[4][0].sendall(bytes(1000000))
         take(ends[4][1], 1000000)
-        frame = screen.wait(lambda frame: frame[8].split()[0] == '5', 'the busiest first')
+        frame = screen.wait(lambda frame: frame[8].split()[0] == '5', 'the busiest first', seen=seen)
         self.assertRegex(frame[8], r'^ +5  web .* relaying  tcp:127')
         self.assertRegex(frame[1], r', [0-9.]+[MK]/s there, ')
         screen.key('o')
