@@ -52,7 +52,7 @@ static int say_refusal(const char *socket_path, const struct admin_answer *answe
         snprintf(error, ADMIN_ASK_ERROR_BYTES, "%s: refused with status %ld", socket_path,
                  answer->status);
     json_decref(body);
-    return EX_UNAVAILABLE;
+    return answer->status == 400 ? EX_USAGE : EX_UNAVAILABLE;
 }
 
 int admin_ask_quietly(const struct admin_call *call, json_t **ret,
@@ -97,27 +97,37 @@ int admin_ask(const char *socket_path, const char *method, const char *path, jso
     return admin_ask_with(socket_path, method, path, NULL, ret);
 }
 
+/* What the configuration says, whatever else is wrong in it; NULL: nothing. */
+static char *find_named(const struct config_sources *sources)
+{
+    struct problems problems;
+
+    problems_init(&problems);
+    struct config *config = config_read(sources, &problems);
+    char *path = config && config->admin_path ? strdup(config->admin_path) : NULL;
+    problems_deinit(&problems);
+    config_free(config);
+    return path;
+}
+
 /* Of the configuration. */
 static int find(const char *config_path, char **ret)
 {
     struct config_sources sources = {.path = config_path ? config_path : CONFIG_PATH_DEFAULT};
     struct config *config;
 
+    *ret = find_named(&sources);
+    if (*ret)
+        return 0;
     int status = command_config_load(&sources, EX_CONFIG, &config);
     if (status)
         return status;
-    if (config->admin_path) {
-        *ret = strdup(config->admin_path);
-        status = *ret ? 0 : EX_OSERR;
-    } else {
-        fprintf(stderr,
-                "vsluice: %s has no 'admin-socket' in [global]: add one and restart vsluice, or "
-                "give --admin PATH\n",
-                sources.path);
-        status = EX_CONFIG;
-    }
+    fprintf(stderr,
+            "vsluice: %s has no 'admin-socket' in [global]: add one and restart vsluice, or give "
+            "--admin PATH\n",
+            sources.path);
     config_free(config);
-    return status;
+    return EX_CONFIG;
 }
 
 int admin_ask_socket(const char *command, const char *admin, const char *config_path, char **ret)

@@ -20,7 +20,7 @@ import threading
 import time
 
 import harness
-from harness import SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all, reset, wait_until
+from harness import CONFIG, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all, reset, wait_until
 
 
 # More than each worker looks at in one go.
@@ -71,6 +71,13 @@ class Operated(harness.TestCase):
         """What a command said."""
         done = subprocess.run([VSLUICE, words[0], '--admin', self.admin, *words[1:]], capture_output=True, text=True,
                               input=text, timeout=30 * SLOWNESS)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def command_of_file(self, *words, status=0):
+        """The same, with the admin socket that the file names."""
+        done = subprocess.run([VSLUICE, words[0], '-c', self.conf, *words[1:]], capture_output=True, text=True,
+                              timeout=30 * SLOWNESS)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
@@ -138,6 +145,15 @@ class Listing(Operated):
         waiting.close()
         self.end()
 
+    def test_mistakes_in_the_file_keep_nobody_from_what_runs(self):
+        self.write('[route web2]\nlisten = nonsense\n')
+        self.assertIn('web', self.command_of_file('status'))
+        self.assertIn('web', self.command_of_file('route', 'list'))
+        self.assertIn(f'{self.conf}:', self.command_of_file('reload', status=UNAVAILABLE))
+        self.conf.write_text('[globel]\n')
+        self.assertIn(f'{self.conf}:1: ', self.command_of_file('status', status=CONFIG))
+        self.end()
+
     def test_the_latest_up_to_a_limit(self):
         ends = [self.open() for _ in range(5)]
         answer = self.ask('GET', '/sessions?limit=3')
@@ -146,6 +162,7 @@ class Listing(Operated):
         self.assertEqual(len(self.sessions('?limit=20000')), 5)
         for limit in ('20001', '', '-1', '1x', '99999999999999999999999'):
             self.assertIn('is no limit', self.error('GET', f'/sessions?limit={limit}', 400))
+            self.assertIn('is no limit', self.command('sessions', f'--limit={limit}', status=USAGE))
         self.assertIn("did you mean 'web'?", self.error('GET', '/sessions?route=wed', 404))
         self.assertIn("'vsluice guest list' shows them", self.error('GET', '/sessions?guest=nobody', 404))
         table = self.command('sessions', '--route', 'web', '--limit', '4')
@@ -369,6 +386,7 @@ class Draining(Operated):
         self.vsluice.wait_lines('route web session 1: ended: drain-timeout: ')
         for timeout in ('', '1', 'x', '-1s'):
             self.assertIn('is no timeout', self.error('POST', f'/routes/web/drain?timeout={timeout}', 400))
+            self.assertIn('is no timeout', self.command('drain', 'web', f'--timeout={timeout}', status=USAGE))
         self.end()
 
     def test_undoing_it_keeps_the_sessions(self):
