@@ -38,14 +38,10 @@ static void arm(struct listener *listener)
                 listener->multishot);
 }
 
-static void cancelled(struct ring_op *op, int result, unsigned flags)
-{
-}
-
 static void cancel(struct listener *listener)
 {
-    if (listener->accept.in_flight && !listener->cancel.in_flight)
-        ring_cancel(ring_of(listener), &listener->cancel, cancelled, listener->bound.fd);
+    if (listener->accept.in_flight)
+        ring_stop(ring_of(listener), &listener->accept);
 }
 
 static void pause_over(struct ring_timer *timer)
@@ -159,7 +155,7 @@ bool listener_stop(struct listener *listener)
         turned_away_forget(listener->opening->route->name);
     ring_timer_disarm(ring_of(listener), &listener->telling);
     cancel(listener);
-    if (listener->accept.in_flight || listener->cancel.in_flight)
+    if (listener->accept.in_flight)
         return false;
     if (listener->bound.fd >= 0) {
         bound_close(&listener->bound);

@@ -46,7 +46,6 @@ struct listener {
     bool paused; /* has been told */
     bool stopping;
     struct ring_op accept;
-    struct ring_op cancel;
     struct ring_timer pause;
     struct ring_timer telling; /* of those that were turned away */
 };

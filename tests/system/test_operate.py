@@ -336,6 +336,19 @@ class EndingMany(harness.TestCase):
         for sock, _ in ends:
             self.assertIn(sock.recv(1), b'')
 
+    def test_many_ports_are_drained(self):
+        """While they are, nobody else is served by the worker."""
+        admin, place = self.name('.admin'), self.name()
+        os.mkdir(place)
+        self.proxy(config=f'[global]\nworkers = 1\nadmin-socket = {admin}\n[route many]\n'
+                          f'target = unix:/nowhere\n' + ''.join(f'listen = unix:{place}/{i}\n' for i in range(self.COUNT)))
+        with harness.Stood() as stood:
+            began = time.monotonic()
+            subprocess.run([VSLUICE, 'drain', '--admin', admin, 'many'], check=True, capture_output=True,
+                           timeout=30 * SLOWNESS)
+            took = time.monotonic() - began
+        self.assertLess(took, 2 * SLOWNESS + stood.seconds)
+
 
 class Draining(Operated):
     def test_a_drained_route_listens_no_more_and_its_sessions_go_on(self):
