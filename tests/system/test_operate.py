@@ -1,116 +1,22 @@
 """Operating a running vsluice: the sessions there are and their ends, draining, and routes that come and go at run time."""
 
 import contextlib
-import fcntl
 import json
 import os
-import pathlib
-import pty
 import random
-import re
 import resource
-import select
 import selectors
-import signal
 import socket
-import struct
 import subprocess
-import termios
 import threading
 import time
 
 import harness
-from harness import CONFIG, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, read_all, reset, wait_until
-
+from harness import CONFIG, SLOWNESS, UNAVAILABLE, USAGE, VSLUICE, reset, wait_until
+from operated import Operated, take
 
 # More than each worker looks at in one go.
 STAY = max(600, int(1500 / SLOWNESS))
-
-
-def take(sock, count):
-    """So many bytes."""
-    while count > 0:
-        part = sock.recv(count)
-        assert part, f'{count} bytes did not come'
-        count -= len(part)
-
-
-class Operated(harness.TestCase):
-    """One route `web` of a file, over TCP, to a listener of this process."""
-
-    more = ''
-
-    def setUp(self):
-        super().setUp()
-        self.admin = self.name('.admin')
-        self.conf = pathlib.Path(self.name('.conf'))
-        self.server, self.target = self.listener('tcp')
-        self.write()
-        self.vsluice = self.start(harness.Proxy([VSLUICE, 'run', '-c', self.conf])).wait_ready()
-        self.web = self.vsluice.routes['web']
-
-    def write(self, more='', routes=None):
-        routes = f'[route web]\nlisten = tcp:127.0.0.1:0\ntarget = {self.target}\n' if routes is None else routes
-        self.conf.write_text(f'[global]\nworkers = 2\nadmin-socket = {self.admin}\n{self.more}{routes}{more}')
-
-    def ask(self, method, path, body=None, status=200):
-        """One request, and its answer as a value of Python."""
-        with self.dial(f'unix:{self.admin}') as sock:
-            head = f'{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
-            if body is not None:
-                head += f'Content-Length: {len(body.encode())}\r\n'
-            sock.sendall(f'{head}\r\n{body or ""}'.encode())
-            head, _, text = read_all(sock).decode().partition('\r\n\r\n')
-        self.assertIn(f' {status} ', head.split('\r\n')[0], text)
-        return json.loads(text)
-
-    def error(self, method, path, status, body=None):
-        return self.ask(method, path, body, status)['error']
-
-    def command(self, *words, status=0, text=None):
-        """What a command said."""
-        done = subprocess.run([VSLUICE, words[0], '--admin', self.admin, *words[1:]], capture_output=True, text=True,
-                              input=text, timeout=30 * SLOWNESS)
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout + done.stderr
-
-    def command_of_file(self, *words, status=0):
-        """The same, with the admin socket that the file names."""
-        done = subprocess.run([VSLUICE, words[0], '-c', self.conf, *words[1:]], capture_output=True, text=True,
-                              timeout=30 * SLOWNESS)
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout + done.stderr
-
-    def sessions(self, query=''):
-        return self.ask('GET', '/sessions' + query)['sessions']
-
-    def routes(self):
-        return {route['name']: route for route in self.ask('GET', '/routes')['routes']}
-
-    def open(self, endpoint=None):
-        """Both ends of a session."""
-        initiator = self.dial(endpoint or self.web)
-        return initiator, self.accept(self.server)
-
-    def expect_refused(self, endpoint):
-        with self.assertRaises((ConnectionRefusedError, FileNotFoundError)):
-            self.dial(endpoint)
-
-    def expect_reset(self, *socks):
-        for sock in socks:
-            with self.assertRaises(ConnectionResetError):
-                sock.recv(1)
-
-    def expect_alive(self, one, other):
-        for a, b in ((one, other), (other, one)):
-            a.sendall(b'still here')
-            self.assertEqual(b.recv(100), b'still here')
-
-    def end(self):
-        self.vsluice.signal(signal.SIGTERM)
-        self.vsluice.wait_lines('stopping: no longer listening, ')
-        self.vsluice.signal(signal.SIGTERM)
-        self.assertEqual(self.vsluice.wait(10), 0)
 
 
 class Listing(Operated):
@@ -549,136 +455,6 @@ class RunTime(Operated):
         self.command('route', 'remove', 't')
         self.assertFalse(os.path.exists(f'{directory}/g.in'))
         self.end()
-
-
-class Screen:
-    """A terminal of so many columns and rows, and a program on it: what it draws, as far as `top` uses a terminal."""
-
-    def __init__(self, test, argv, columns, rows):
-        self.master, slave = pty.openpty()
-        test.addCleanup(os.close, self.master)
-        self.resize(columns, rows)
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        test.addCleanup(os.close, slave)
-        self.raw = b''
-        environment = {**os.environ, 'TERM': 'xterm'}
-        self.popen = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=environment,
-                                      start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        test.addCleanup(self.popen.wait)
-        test.addCleanup(self.popen.kill)
-
-    def resize(self, columns, rows):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-        self.columns, self.rows = columns, rows
-
-    def read(self, seconds=0.05):
-        while select.select([self.master], [], [], seconds)[0]:
-            try:
-                part = os.read(self.master, 1 << 16)
-            except OSError:
-                return
-            if not part:
-                return
-            self.raw += part
-
-    def frames(self):
-        """The lines of each whole frame, without their colours."""
-        self.read()
-        return [re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', frame).replace('\r', '').split('\n')
-                for frame in self.raw.decode().split('\x1b[H')[1:] if '\x1b[J' in frame]
-
-    def wait(self, condition, what, seconds=10, seen=None):
-        """A frame for which the condition holds, that comes from here on, or after so many."""
-        seen = len(self.frames()) if seen is None else seen
-        wait_until(lambda: any(map(condition, self.frames()[seen:])), seconds, lambda: f'{what}: {self.frames()[-1:]}')
-        return next(filter(condition, self.frames()[seen:]))
-
-    def key(self, key):
-        os.write(self.master, key.encode())
-
-    def restored(self):
-        self.read()
-        return self.raw.endswith(b'\x1b[?25h\x1b[?1049l') and termios.tcgetattr(self.slave) == self.before
-
-
-class Top(Operated):
-    def screen(self, columns=100, rows=24, interval='200ms'):
-        screen = Screen(self, [VSLUICE, 'top', '--admin', self.admin, '--interval', interval], columns, rows)
-        wait_until(screen.frames, 10, 'nothing was drawn')
-        self.assertTrue(screen.raw.startswith(b'\x1b[?1049h'))
-        return screen
-
-    def test_it_draws_what_there_is_on_any_screen(self):
-        ends = [self.open() for _ in range(30)]
-        self.command('route', 'add', '--name', 'idle', f'tcp:127.0.0.1:0={self.target}')
-        self.command('drain', 'idle')
-        screen = self.screen()
-        frame = screen.wait(lambda frame: frame[1].startswith('30 sessions, '), 'the sessions')
-        self.assertEqual(len(frame), 24)
-        self.assertRegex(frame[0], r'^vsluice \S+, \S+, 2 workers  \d\d:\d\d:\d\d$')
-        self.assertEqual(frame[3].split(), ['ROUTE', 'SESSIONS', 'NEW/s', 'ERRORS/s', 'THERE/s', 'BACK/s'])
-        self.assertEqual([line.split()[0] for line in frame[4:6]], ['web', 'idle'])
-        self.assertTrue(frame[5].endswith('drained'))
-        self.assertEqual([line.split()[0] for line in frame[7:10]], ['SESSION', '30', '29'])
-        for columns, rows in ((40, 10), (200, 60), (10, 3), (1, 1), (100, 24)):
-            screen.resize(columns, rows)
-            frame = screen.wait(lambda frame: len(frame) <= rows and max(map(len, frame)) <= columns, f'{columns} x {rows}')
-            if rows >= 10:
-                self.assertEqual(len(frame), min(rows, 3 + 3 + 1 + 31 + 1))
-        seen = len(screen.frames())
-        ends[4][0].sendall(bytes(1000000))
-        take(ends[4][1], 1000000)
-        frame = screen.wait(lambda frame: frame[8].split()[0] == '5', 'the busiest first', seen=seen)
-        self.assertRegex(frame[8], r'^ +5  web .* relaying  tcp:127')
-        self.assertRegex(frame[1], r', [0-9.]+[MK]/s there, ')
-        screen.key('o')
-        screen.wait(lambda frame: frame[8].split()[0] == '1' and 'first (oldest)' in frame[-1], 'the oldest first')
-        screen.key('q')
-        self.assertEqual(screen.popen.wait(10 * SLOWNESS), 0)
-        self.assertTrue(screen.restored())
-        self.end()
-
-    def test_it_gives_the_terminal_back_however_it_ends(self):
-        for ending in ('q', '\x03', signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            screen = self.screen(interval='1h')
-            if isinstance(ending, str):
-                screen.key(ending)
-            else:
-                screen.popen.send_signal(ending)
-            self.assertEqual(screen.popen.wait(10 * SLOWNESS), 0)
-            self.assertTrue(screen.restored(), ending)
-        self.end()
-
-    def test_it_waits_for_one_that_starts_again(self):
-        screen = self.screen()
-        self.vsluice.stop()
-        screen.wait(lambda frame: 'no such socket' in frame[2], 'what is wrong')
-        self.vsluice = self.start(harness.Proxy([VSLUICE, 'run', '-c', self.conf])).wait_ready()
-        screen.wait(lambda frame: frame[2] == '' and 'NEW/s' in frame[3], 'it is there again')
-        screen.key('q')
-        self.assertEqual(screen.popen.wait(10 * SLOWNESS), 0)
-        self.end()
-
-    def test_plain_frames_where_there_is_no_terminal(self):
-        ends = [self.open() for _ in range(25)]
-        once = self.command('top', '--once', '--interval', '100ms').splitlines()
-        self.assertTrue(once[1].startswith('25 sessions, 0.0 new/s'), once)
-        self.assertNotIn('\x1b', ''.join(once))
-        self.assertEqual([line.split()[0] for line in once[7:]], [str(n) for n in range(25, 5, -1)])
-        frames = subprocess.Popen([VSLUICE, 'top', '--admin', self.admin, '--interval', '100ms'], text=True,
-                                  stdout=subprocess.PIPE)
-        self.addCleanup(frames.stdout.close)
-        self.addCleanup(frames.kill)
-        heads = 0
-        while heads < 3:
-            heads += frames.stdout.readline().startswith('vsluice ')
-        frames.terminate()
-        self.assertEqual(frames.wait(10 * SLOWNESS), 0)
-        self.assertEqual(len(ends), 25)
-        self.vsluice.signal(signal.SIGKILL)
-        self.vsluice.wait()
-        self.command('top', '--once', status=UNAVAILABLE)
 
 
 if __name__ == '__main__':
