@@ -60,6 +60,16 @@ void bucket_give(struct bucket *bucket, uint64_t rate, uint64_t bytes)
     atomic_fetch_sub(&bucket->used_ns, bytes * NS_PER_S / rate);
 }
 
+void bucket_charge(struct bucket *bucket, uint64_t rate, uint64_t now_ns, uint64_t bytes)
+{
+    uint64_t used_ns = atomic_load(&bucket->used_ns);
+    uint64_t next_ns;
+
+    do {
+        next_ns = used(used_ns, rate, now_ns) + bucket_ns(rate, bytes);
+    } while (!atomic_compare_exchange_weak(&bucket->used_ns, &used_ns, next_ns));
+}
+
 uint64_t bucket_ready_ns(const struct bucket *bucket, uint64_t rate, uint64_t now_ns,
                          unsigned portions)
 {

@@ -39,6 +39,9 @@ uint64_t bucket_take(struct bucket *bucket, uint64_t rate, uint64_t now_ns, uint
 /* Tokens that were not needed. */
 void bucket_give(struct bucket *bucket, uint64_t rate, uint64_t bytes);
 
+/* Takes them whether or not they are there: what is owed has to be filled up first. */
+void bucket_charge(struct bucket *bucket, uint64_t rate, uint64_t now_ns, uint64_t bytes);
+
 /* When so many portions will be there, if nobody takes any meanwhile. */
 uint64_t bucket_ready_ns(const struct bucket *bucket, uint64_t rate, uint64_t now_ns,
                          unsigned portions);

@@ -386,6 +386,8 @@ static void carry(struct lane *lane, uint32_t count, unsigned buffer, bool more)
 {
     bool filled = count >= sessions_of(lane)->limits.buffer_bytes;
 
+    if (lane_session(lane)->pace && lane->state != LANE_DISCARDING)
+        pace_charge(lane, count);
     lane->full = filled ? (uint8_t)(lane->full + 1) : 0;
     lane->few = filled ? 0 : (uint8_t)(lane->few < LANE_FEW_MIN ? lane->few + 1 : LANE_FEW_MIN);
     if (lane->full >= LANE_FULL_MIN) {

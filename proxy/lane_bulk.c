@@ -180,15 +180,6 @@ static void wait_for_source(struct lane *lane)
         lane_bulk_wait(lane);
 }
 
-/* Where every pipe or buffer is borrowed. */
-static void do_without(struct lane *lane)
-{
-    if (is_free(lane))
-        become_small(lane);
-    else
-        lane_receive_one(lane);
-}
-
 /* All that is held has gone, or the sink takes no more now: then false, and the lane is seen to. */
 static bool send_held(struct lane *lane)
 {
@@ -229,6 +220,26 @@ static void wait_for_tokens(struct lane *lane)
     lane->moved = 0;
     lane_watch_source(lane);
     pace_wait(lane);
+}
+
+/* For what is received without a pipe or buffer, and charged when it has come. */
+static bool has_tokens(struct lane *lane)
+{
+    size_t bytes = pace_take(lane, limits_of(lane)->buffer_bytes);
+
+    pace_give(lane, bytes);
+    return bytes > 0;
+}
+
+/* Where every pipe or buffer is borrowed. */
+static void do_without(struct lane *lane)
+{
+    if (is_free(lane))
+        become_small(lane);
+    else if (is_paced(lane) && !has_tokens(lane))
+        wait_for_tokens(lane);
+    else
+        lane_receive_one(lane);
 }
 
 /* A source that gave less than was asked for has no more now, as a rule: waiting for it finds out

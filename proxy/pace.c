@@ -135,6 +135,14 @@ void pace_give(struct lane *lane, size_t bytes)
         pace->again_ns -= pace->among * bucket_ns(route_rate(lane), bytes);
 }
 
+void pace_charge(struct lane *lane, size_t bytes)
+{
+    if (own_rate(lane))
+        bucket_charge(&pace_of(lane)->own, own_rate(lane), now(lane), bytes);
+    if (route_rate(lane))
+        bucket_charge(shared(lane), route_rate(lane), now(lane), bytes);
+}
+
 static void over(struct ring_timer *timer)
 {
     struct pace_lane *pace = (void *)((char *)timer - offsetof(struct pace_lane, timer));

@@ -39,6 +39,9 @@ void pace_end(struct session *session);
 size_t pace_take(struct lane *lane, size_t wanted);
 void pace_give(struct lane *lane, size_t bytes);
 
+/* Bytes that were moved without tokens. */
+void pace_charge(struct lane *lane, size_t bytes);
+
 /* Calls lane_retry() when there may be tokens. */
 void pace_wait(struct lane *lane);
 

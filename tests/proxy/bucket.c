@@ -72,30 +72,18 @@ Test(bucket, what_is_given_back_is_there)
     cr_expect_eq(bucket_take(&bucket, rate, BEGIN, 1 << 20), 5000);
 }
 
-Test(bucket, when_there_will_be_some)
+/* What is owed is filled up first. */
+Test(bucket, charged)
 {
     struct bucket bucket = {0};
     uint64_t rate = 1000000;
+    uint64_t full = bucket_bytes(rate);
 
-    cr_expect_lt(bucket_ready_ns(&bucket, rate, BEGIN, 1), BEGIN);
-    bucket_take(&bucket, rate, BEGIN, 1 << 20);
-    cr_expect_eq(bucket_ready_ns(&bucket, rate, BEGIN, 1), BEGIN + 10 * MS);
-    cr_expect_eq(bucket_ready_ns(&bucket, rate, BEGIN, 3), BEGIN + 30 * MS);
-    cr_expect_eq(bucket_take(&bucket, rate, BEGIN + 10 * MS, 20000), 10000);
-}
-
-/* However short the time of each. */
-Test(bucket, single_bytes_count)
-{
-    struct bucket bucket = {0};
-    uint64_t full = bucket_bytes(BUCKET_RATE_MIN);
-    uint64_t rate = BUCKET_RATE_MAX;
-    uint64_t bytes = 0;
-
-    bucket_take(&bucket, rate, BEGIN, bucket_bytes(rate) - full);
-    while (bytes <= full && bucket_take(&bucket, rate, BEGIN, 1))
-        bytes++;
-    cr_expect_leq(bytes, full);
+    bucket_charge(&bucket, rate, BEGIN, full + 1000000);
+    cr_expect_eq(bucket_take(&bucket, rate, BEGIN + SECOND, 100), 0);
+    cr_expect_eq(bucket_ready_ns(&bucket, rate, BEGIN, 1), BEGIN + SECOND + 10 * MS);
+    cr_expect_eq(bucket_ready_ns(&bucket, rate, BEGIN, 3), BEGIN + SECOND + 30 * MS);
+    cr_expect_eq(bucket_take(&bucket, rate, BEGIN + SECOND + 10 * MS, 20000), 10000);
 }
 
 /* Small pieces cost much: it is waited for some more. */

@@ -54,6 +54,24 @@ Test(session_pace, whole_streams_in_their_time)
             }
 }
 
+/* Where every pipe is borrowed, too. */
+Test(session_pace, whole_streams_without_a_pipe)
+{
+    struct world world;
+    world_plain(&world);
+    struct world_session *session = add_pouring(&world, FAKE_TCP, WORLD_UNIX, 4000000);
+
+    world.sessions.pool.pipes_max = 0;
+    session->route.lane = ROUTE_LANE_SPLICE;
+    world_bandwidth(session, 1000000, 0);
+    world_start(session);
+    world_run(&world, 100 * SECOND);
+    expect_reason(session, REASON_DONE);
+    cr_assert_eq(world_target(session)->read, 4000000);
+    expect_seconds(session->ended_ns - session->started_ns, 4e6, 1000000);
+    world_deinit(&world);
+}
+
 enum { SHARING = 10 };
 
 /* So far, to its target. */
