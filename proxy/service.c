@@ -9,20 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool same_text(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool same_endpoint(const struct endpoint *one, const struct endpoint *other)
+{
+    return one && other ? endpoint_equal(one, other) : one == other;
+}
+
 /* What only a new start can change. */
 static void tell_unchanged(const struct config *old, const struct config *new)
 {
-    bool other_admin = !old->admin_path != !new->admin_path ||
-                       !old->admin_listen != !new->admin_listen ||
-                       (old->admin_path && strcmp(old->admin_path, new->admin_path) != 0) ||
-                       (old->admin_listen && !endpoint_equal(old->admin_listen, new->admin_listen));
-    bool other_guard = old->user_uid != new->user_uid || old->user_gid != new->user_gid ||
-                       old->sandbox != new->sandbox;
+    const struct {
+        const char *key;
+        bool same;
+    } keys[] = {
+        {"workers", old->workers == new->workers},
+        {"max-sessions", old->sessions_max == new->sessions_max},
+        {"admin-socket", same_text(old->admin_path, new->admin_path)},
+        {"admin-listen", same_endpoint(old->admin_listen, new->admin_listen)},
+        {"user", old->user_uid == new->user_uid && old->user_gid == new->user_gid},
+        {"sandbox", old->sandbox == new->sandbox},
+    };
 
-    if (old->workers != new->workers || old->sessions_max != new->sessions_max || other_admin ||
-        other_guard)
-        log_line("reload: workers, max-sessions, admin-socket, admin-listen, user and sandbox of "
-                 "[global] hold from the next start on");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (!keys[i].same)
+            log_line("reload: '%s' of [global] holds from the next start on", keys[i].key);
 }
 
 /* The guests of [guest *], as the new configuration has them. */

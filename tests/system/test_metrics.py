@@ -388,7 +388,7 @@ class MetricsTcp(MetricsCase):
         with open(path, 'w') as file:
             file.write(text.replace('admin-listen = tcp:127.0.0.1:0', 'admin-listen = tcp:127.0.0.1:1'))
         self.vsluice.signal(harness.signal.SIGHUP)
-        self.vsluice.wait_lines('admin-listen.* hold from the next start on')
+        self.vsluice.wait_lines("'admin-listen' .* holds from the next start on")
         self.vsluice.wait_lines('^reloaded$')
         self.assertEqual(self.ask('GET', '/status')[0].status, 200)
         self.vsluice.stop()
