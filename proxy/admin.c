@@ -244,6 +244,9 @@ static enum MHD_Result handle(void *owner, struct MHD_Connection *connection, co
 
     if (!exchange)
         return MHD_NO;
+    /* Of what answers it libmicrohttpd leaves the body out. */
+    if (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+        method = MHD_HTTP_METHOD_GET;
     if (!exchange->begun) {
         const char *wrong = find_wrong(owner, connection, method, exchange);
         exchange->begun = true;

@@ -345,6 +345,8 @@ class MetricsTcp(MetricsCase):
         self.begin()
         for path in ('/metrics', '/status', '/guests', '/sessions'):
             self.assertEqual(self.ask('GET', path)[0].status, 200, path)
+            answer, body = self.ask('HEAD', path)
+            self.assertEqual((answer.status, body), (200, ''), path)
         for path in ('/guests/g/freeze', '/guests/g/thaw', '/reload', '/sessions/end', '/sessions/1/end'):
             for method in ('POST', 'GET', 'PUT'):
                 answer, body = self.ask(method, path)
