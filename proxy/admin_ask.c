@@ -4,6 +4,7 @@
 #include "proxy/command.h"
 #include "proxy/command_config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -39,6 +40,14 @@ int admin_ask_odd(const char *socket_path)
     return status;
 }
 
+/* What listens there may be another program, and this is shown on a terminal. */
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text) && *text != '\n')
+            *text = '?';
+}
+
 /* The server's own sentence, where it has one. */
 static int say_refusal(const char *socket_path, const struct admin_answer *answer,
                        char error[static ADMIN_ASK_ERROR_BYTES])
@@ -52,6 +61,7 @@ static int say_refusal(const char *socket_path, const struct admin_answer *answe
         snprintf(error, ADMIN_ASK_ERROR_BYTES, "%s: refused with status %ld", socket_path,
                  answer->status);
     json_decref(body);
+    clean(error);
     return answer->status == 400 ? EX_USAGE : EX_UNAVAILABLE;
 }
 

@@ -202,5 +202,7 @@ Test(guest, odd_answers)
     EXPECT(0, "GUEST  ADDRESS  SESSIONS  FROZEN      HELD\n", "", "--admin", world.path, "list");
     odd_status = 500;
     EXPECT(EX_UNAVAILABLE, "", "refused with status 500", "--admin", world.path, "list");
+    odd_answer = "{\"error\": \"\\u001b[31mred\"}";
+    EXPECT(EX_UNAVAILABLE, "", "vsluice: ?[31mred", "--admin", world.path, "list");
     admin_world_end(&world);
 }
