@@ -47,7 +47,10 @@ class Sight(harness.TestCase):
 
     def test_metrics(self):
         side = self.use()
-        wait_until(lambda: 'reason="done"} 3' in self.get('/metrics')[1], 10, 'they were not counted')
+        counted = ('_ended_total{route="good",reason="done"} 3', '_ended_total{route="bad",reason="target-missing"} 4',
+                   '_connect_seconds_count{route="good"} 4')
+        wait_until(lambda: all(told in body for body in [self.get('/metrics')[1]] for told in counted), 10,
+                   'they were not counted')
         head, body = self.get('/metrics')
         self.assertIn('Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8', head)
         samples = openmetrics.parse(body)
