@@ -39,7 +39,7 @@ LEFT_OUT = {
 # Of each file what is quick enough for this machine; of hostile nothing is.
 QUICK = [
     ("privilege", "Sandbox"),
-    ("relay", "Sessions", "RequestAnswer"),
+    ("relay", "Sessions"),
     ("connect", "Connect.test_half_close", "Connect.test_request_answer", "Connect.test_target_resets"),
     ("limits", "Limits.test_max_rate_of_a_route", "Limits.test_a_guest_never_waits_to_be_accepted"),
     ("bounds", "Rates.test_rate_of_a_guest", "Sources.test_sessions_of_a_user"),
@@ -55,7 +55,7 @@ QUICK = [
     ("metrics", "MetricsTcp", "Metrics.test_process", "Metrics.test_guests"),
     ("log", "Log"),
     ("sight", "Sight"),
-    ("many", "Idle", "Descriptors.test_no_room_at_all"),
+    ("many", "Descriptors.test_no_room_at_all"),
     ("pressure", "Pressure.test_bulk_needs_little_memory"),
     ("program", "Commands.test_doctor", "Activation", "Refused.test_run", "Run", "Targets"),
     ("proxy_protocol", "ProxyAccepted", "ProxySent", "ProxyVsock"),
@@ -66,7 +66,7 @@ QUICK = [
     ("templates", "Ranges", "Guests.test_come_and_go", "Guests.test_what_guests_dial"),
     ("vmm", "Firecracker.test_guest_dials", "Firecracker.test_host_half_close_is_held_back",
      "Firecracker.test_recognised_by_the_name_of_its_process", "Libkrun.test_a_socket_for_each_port"),
-    ("wait", "Wait.test_through_all_phases", "Wait.test_no_more_than_told"),
+    ("wait", "Wait.test_no_more_than_told"),
     ("timeouts", "Timeouts.test_all_beside_each_other"),
     ("reload_model", "Model"),
     ("soak", "Soak"),
