@@ -22,7 +22,8 @@ class Server(examples.ExampleCase):
             sock.sendall(b'connection %d\n' % number)
         for sock in socks:
             self.assertRegex(read_line(sock), '^ok Linux ')
-        self.assertEqual({int(match[1]) for match in server.matches(r': connection (\d+)$')}, set(range(40)))
+        told = server.wait_lines(r': connection (\d+)$', 40)
+        self.assertEqual({int(match[1]) for match in told}, set(range(40)))
         self.stop(server)
 
     def test_no_more_than_its_places(self):

@@ -28,6 +28,16 @@ class Pressure(harness.TestCase):
                 return during
         return self.fail(f'other sessions lost their pace: {before} -> {during}')
 
+    def comes_to_rest(self, proxy):
+        """Soon: what fills the sockets of 500 sessions takes a while, too."""
+        for _ in range(8):
+            used = proxy.cpu()
+            harness.time.sleep(0.5)
+            used = proxy.cpu() - used
+            if used < 0.1:
+                return
+        self.fail(f'it spins: {used:.2f} s in 0.5 s')
+
     def flood(self, initiator, target, sessions, *options):
         """Who sends is blocked, the others keep their pace, and the proxy holds little."""
         server = self.serve(target)
@@ -40,15 +50,12 @@ class Pressure(harness.TestCase):
                           '--timeout', self.limit, *options, stdin=harness.subprocess.PIPE)
         peer.wait_lines('^flooded', seconds=self.limit)
         during = self.keeps_pace(other, before)
-        used = proxy.cpu()
-        harness.time.sleep(0.5)
-        used = proxy.cpu() - used
+        self.comes_to_rest(proxy)
         memory = proxy.memory()
         print(f'[{initiator} to {target}, {sessions}: {memory >> 20} MiB, p99 {before["p99_us"]:.0f} -> '
               f'{during["p99_us"]:.0f} us]', end=' ', file=harness.sys.stderr)
         self.assertEqual(server.stop(), 0)
         self.assertEqual(peer.word('flooded')['open'], sessions)
-        self.assertLess(used, 0.1, 'it spins')
         if not SANITIZED:
             self.assertLess(memory, MEMORY)
         peer.popen.stdin.close()
