@@ -278,6 +278,7 @@ class Failing(Case):
                 file.write(self.config(servers, keys, listen=f'unix:{self.dir}/listen.sock'))
         write(servers[:2], 'fail-max = 1\nfail-time = 1h')
         vsluice = self.start(harness.Proxy([harness.VSLUICE, 'run', '-c', path])).wait_ready()
+        fds = vsluice.fds()
         servers[0].kill()
         self.assertEqual(self.spread(vsluice, 10), {'b': 10})
         vsluice.wait_lines(f'target {servers[0].endpoint} is down')
@@ -287,6 +288,8 @@ class Failing(Case):
         vsluice.wait_lines('^reloaded$')
         wait_until(lambda: self.once(vsluice) == 'c', 10, 'the new target is not used')
         self.assertEqual(self.spread(vsluice, 20), {'b': 10, 'c': 10})
+        # With the last session of before, what is known of its targets is forgotten.
+        vsluice.wait_fds(fds)
         write(servers[1:], 'fail-max = 1\nfail-time = 1h')
         vsluice.signal(signal.SIGHUP)
         vsluice.wait_lines('^reloaded$', 2)
