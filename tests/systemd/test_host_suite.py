@@ -3,7 +3,7 @@
 
 usage: test_host_suite.py [--whole [FILE...]] [OPTION...]
 
---whole: all of it that can run there (25 minutes), or of these files, such as `relay many`; otherwise of each file what
+--whole: all of it that can run there (20 minutes), or of these files, such as `relay many`; otherwise of each file what
 is quick. OPTION: of tests/lab/uml-systemd, such as --debian trixie.
 """
 import json
